@@ -1,0 +1,1 @@
+"""One outside thing each: checklist files, the journal, PostgreSQL, jobs, themes."""

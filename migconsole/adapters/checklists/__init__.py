@@ -1,0 +1,1 @@
+"""Checklist files: YAML in, domain objects and located problems out."""

@@ -1,0 +1,1 @@
+"""The run's append-only, hash-chained journal."""

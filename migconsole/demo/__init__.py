@@ -1,0 +1,1 @@
+"""The embedded PostgreSQL, the sample database, its migrations and its workload."""

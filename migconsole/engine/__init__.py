@@ -1,0 +1,1 @@
+"""What a run does, in asyncio, behind ports: the session that every surface talks to."""

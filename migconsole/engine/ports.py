@@ -1,0 +1,285 @@
+"""What the engine needs from the outside, as protocols: every adapter stands behind one of these."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Protocol
+
+from migconsole.domain.events import Draft, Event
+from migconsole.domain.expectation import Observation
+
+
+@dataclass(frozen=True, slots=True)
+class JobRequest:
+    """Everything a detached job needs, written to ``request.json``; it never holds a secret's value.
+
+    ``script`` is bash text. ``environment`` are additions that may be written down; values of ``secrets``
+    (name → value) travel in the runner's own environment only. ``masks`` are the values that must never reach the
+    output file; every secret's value is masked too. ``timeout`` in seconds applies only to ``danger == "read"``.
+    """
+
+    run_id: str
+    item: str
+    attempt: int
+    directory: Path
+    script: str
+    cwd: Path
+    app_name: str
+    danger: str = "read"
+    environment: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    masks: Sequence[str] = ()
+    tty: bool = True
+    rows: int = 40
+    columns: int = 120
+    timeout: float | None = None
+
+
+class JobPhase(StrEnum):
+    """What the run directory and the process table say about an attempt's job."""
+
+    NOT_STARTED = "not-started"
+    RUNNING = "running"
+    FINISHED = "finished"
+    REVOKED = "revoked"
+    LOST = "lost"
+
+
+@dataclass(frozen=True, slots=True)
+class JobResult:
+    """The content of ``result.json``. Exactly one of ``exit_code`` and ``signal`` is set, unless ``error`` is.
+
+    Times: ``started``/``ended`` are UTC ISO 8601, ``duration`` is monotonic seconds. ``size`` is bytes of the masked
+    output and ``sha256`` its hash; ``masked`` counts replaced secrets. ``error`` says why nothing could be executed,
+    or that the output is incomplete (disk full).
+    """
+
+    exit_code: int | None
+    signal: int | None
+    started: str
+    ended: str
+    duration: float
+    size: int
+    sha256: str
+    masked: int = 0
+    timed_out: bool = False
+    stopped_by: str = ""
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class JobStatus:
+    """One reading of a job. ``reason`` explains LOST ("runner gone", "host rebooted", …)."""
+
+    phase: JobPhase
+    pid: int | None = None
+    child_pid: int | None = None
+    result: JobResult | None = None
+    reason: str = ""
+
+
+class StopRung(StrEnum):
+    """The ladder: each rung is stronger than the one before."""
+
+    INTERRUPT = "SIGINT"
+    CANCEL_BACKEND = "pg_cancel_backend"
+    TERMINATE = "SIGTERM"
+    KILL = "SIGKILL"
+
+
+class Jobs(Protocol):
+    """Detached jobs, found again by their directory whatever happened to the console."""
+
+    async def start(self, request: JobRequest) -> JobStatus:
+        """Write the request, spawn the runner, and return once it has claimed the attempt or failed to."""
+
+    def probe(self, directory: Path) -> JobStatus:
+        """Read a job's state from disk and process table; never raises for what it finds there."""
+
+    async def wait(self, directory: Path) -> JobStatus:
+        """Return when the job is no longer running, adopted or own."""
+
+    async def stop(self, directory: Path, rung: StopRung) -> None:
+        """Send one rung's signal to the whole process tree of the job."""
+
+    async def revoke(self, directory: Path) -> bool:
+        """Claim an attempt that never started so that it never will; False when the runner was first."""
+
+    async def resize(self, directory: Path, rows: int, columns: int) -> None:
+        """Tell the job's terminal its new size."""
+
+
+class Journal(Protocol):
+    """The append-only record. Appending is durable when the call returns."""
+
+    async def append(self, draft: Draft) -> Event:
+        """Append one event; a fact whose key exists already returns the stored event.
+
+        Raises JournalError when it cannot be made durable and StoppedError when a decision is made without the lease.
+        """
+
+    async def read(self, after: int = 0) -> list[Event]:
+        """All events with a sequence number above ``after``, in order."""
+
+    async def take_lease(self, actor: str, reason: str = "") -> bool:
+        """Become the driver; False when another console's lease is fresh, or stale and no ``reason`` was given."""
+
+    async def holds_lease(self) -> bool:
+        """Whether this console drives."""
+
+    async def release_lease(self) -> None:
+        """Let go, so that the next console drives at once."""
+
+    async def heartbeat(self) -> Sequence[Presence]:
+        """Record that this console is alive and return all present ones."""
+
+    async def close(self) -> None:
+        """Close the files; the journal stays valid whether or not this is called."""
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """A console that is looking at the run. ``age`` is seconds since its last heartbeat."""
+
+    console: str
+    actor: str
+    host: str
+    tty: str
+    driving: bool
+    age: float
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """What a built-in check or a query saw.
+
+    ``observations`` holds one entry per statement (one for a check). ``lines`` is the evidence for a person, plain
+    text, already free of secrets. ``judgement`` is True, False or None (cannot tell: ask a person), the check's own
+    opinion without an ``expect``; queries have none.
+    """
+
+    observations: tuple[Observation, ...]
+    lines: tuple[str, ...]
+    judgement: bool | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerIdentity:
+    """What the server itself reports: the pinned part must not change during a run.
+
+    ``system_identifier`` is None where the role may not read it. ``oid`` is expected state (a swap changes it).
+    """
+
+    database: str
+    host: str
+    port: int
+    user: str
+    version: str
+    version_num: int
+    in_recovery: bool
+    system_identifier: str | None
+    oid: int
+    started_at: str
+    server_address: str = ""
+
+    @property
+    def name(self) -> str:
+        """The form that is typed to confirm a destructive act: ``db@host:port``."""
+        return f"{self.database}@{self.host}:{self.port}"
+
+    def differences(self, now: ServerIdentity) -> tuple[str, ...]:
+        """What changed since the identity was pinned, in words; empty when it is the same server and database."""
+        pairs = (
+            ("database name", self.database, now.database),
+            ("host", self.host, now.host),
+            ("port", self.port, now.port),
+            ("system identifier", self.system_identifier, now.system_identifier),
+            ("recovery state", _role(self.in_recovery), _role(now.in_recovery)),
+            ("database oid", self.oid, now.oid),
+        )
+        return tuple(f"{what}: was {a}, is {b}" for what, a, b in pairs if a != b)
+
+
+def _role(in_recovery: bool) -> str:
+    return "standby" if in_recovery else "primary"
+
+
+@dataclass(frozen=True, slots=True)
+class HealthSample:
+    """One reading for the strip. A value that could not be read is None, never 0; ``problem`` says why.
+
+    ``at`` is monotonic seconds. Counters are cumulative; rates are made by the monitor.
+    """
+
+    at: float
+    connections: Mapping[str, int] | None = None
+    max_connections: int | None = None
+    blocked: int | None = None
+    oldest_xact: float | None = None
+    database_size: int | None = None
+    commits: int | None = None
+    rollbacks: int | None = None
+    blocks_hit: int | None = None
+    blocks_read: int | None = None
+    server_time: str = ""
+    problem: str = ""
+
+
+class Database(Protocol):
+    """The target: identity, read-only queries, checks, health and cancelling our own backends."""
+
+    async def identity(self) -> ServerIdentity:
+        """Ask the server who it is; raises TargetError with a remedy when it cannot be asked."""
+
+    async def query(self, statements: Sequence[str], *, limit: float, lock_timeout: float) -> CheckResult:
+        """Run read-only statements, one per transaction, ``limit`` seconds each; raises TargetError with the server's message."""
+
+    async def check(self, name: str, arguments: Mapping[str, Any]) -> CheckResult:
+        """Run a built-in check by name."""
+
+    async def sample(self) -> HealthSample:
+        """One reading of the strip's values; never raises, a dead server is a sample with a problem."""
+
+    async def cancel(self, app_name: str) -> int:
+        """``pg_cancel_backend`` on every backend with this application name; returns how many were signalled."""
+
+    async def ours(self, app_name: str) -> Sequence[Mapping[str, Any]]:
+        """Backends with this application name: pid, state, query_start seconds ago, query."""
+
+    async def close(self) -> None:
+        """Close all sessions."""
+
+
+class Output(Protocol):
+    """A job's output file as lines, for a view that shows a window of it.
+
+    Lines are addressed by number from 0. ``grow`` looks for new bytes; everything else works on what was found.
+    """
+
+    path: Path
+
+    def grow(self, budget: float = 0.02) -> bool:
+        """Index new bytes for at most about ``budget`` seconds; True when something changed."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether everything on disk is indexed."""
+
+    @property
+    def size(self) -> int:
+        """Indexed bytes."""
+
+    def __len__(self) -> int: ...
+
+    def line(self, number: int) -> bytes:
+        """The raw bytes of one line without its newline; long lines are cut at a stated limit."""
+
+    def find(self, pattern: bytes, start: int, *, backwards: bool = False) -> int | None:
+        """The number of the next line at or after (before) ``start`` that matches, or None."""
+
+    def close(self) -> None:
+        """Let go of the file."""

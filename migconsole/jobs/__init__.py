@@ -1,0 +1,1 @@
+"""What runs inside the detached process that carries out one attempt."""

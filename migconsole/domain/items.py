@@ -95,7 +95,9 @@ RULES: dict[Move, Rule] = {
     Move.INTERRUPT: Rule(frozenset({_S.RUNNING}), _S.INTERRUPTED),
     Move.ATTEST: Rule(frozenset({_S.TODO, _S.DEFERRED, _S.INTERRUPTED}), _S.ATTESTED),
     Move.ACCEPT: Rule(
-        frozenset({_S.TODO, _S.FAILED, _S.INTERRUPTED, _S.REGRESSED, _S.DEFERRED, _S.VERIFIED, _S.ATTESTED, _S.RUNNING}),
+        frozenset(
+            {_S.TODO, _S.FAILED, _S.INTERRUPTED, _S.REGRESSED, _S.DEFERRED, _S.VERIFIED, _S.ATTESTED, _S.RUNNING}
+        ),
         _S.OK_WITH_ISSUES,
         3,
     ),

@@ -236,7 +236,10 @@ class Database(Protocol):
         """Ask the server who it is; raises TargetError with a remedy when it cannot be asked."""
 
     async def query(self, statements: Sequence[str], *, limit: float, lock_timeout: float) -> CheckResult:
-        """Run read-only statements, one per transaction, ``limit`` seconds each; raises TargetError with the server's message."""
+        """Run read-only statements, one per transaction, ``limit`` seconds each.
+
+        Raises TargetError with the server's message.
+        """
 
     async def check(self, name: str, arguments: Mapping[str, Any]) -> CheckResult:
         """Run a built-in check by name."""

@@ -1,0 +1,409 @@
+"""A run as a pure fold over its journal.
+
+Live use, a restart, a second console and a report all call :func:`fold`, so they cannot disagree. An event that the
+rules do not allow changes nothing and is kept in ``Run.anomalies``: a strange journal opens, and says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from migconsole.domain.checklist import Checklist, Item
+from migconsole.domain.events import Event, Kind
+from migconsole.domain.items import RULES, ItemState, Move, refusal
+
+OUTCOME_MOVES = {
+    "passed": Move.VERIFY,
+    "failed": Move.FAIL,
+    "asks": Move.ASK,
+    "interrupted": Move.INTERRUPT,
+}
+"""How an attempt's outcome moves its item. "asks" means: ended well, but nothing to judge it by."""
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One execution of an item's action. Never overwritten: a retry is the next number.
+
+    ``text`` is what was executed, resolved and masked. Times are UTC ISO 8601, ``duration`` seconds.
+    ``outcome`` is "" while it runs, else a key of OUTCOME_MOVES. ``signals`` are the stop rungs that were sent.
+    """
+
+    item: str
+    number: int
+    kind: str
+    alternative: int
+    danger: str
+    text: str
+    actor: str
+    started: str
+    started_mono: float
+    app_name: str = ""
+    ended: str = ""
+    duration: float | None = None
+    outcome: str = ""
+    exit_code: int | None = None
+    signal: int | None = None
+    size: int | None = None
+    sha256: str = ""
+    masked: int = 0
+    reasons: tuple[str, ...] = ()
+    lines: tuple[str, ...] = ()
+    captured: Mapping[str, str] = field(default_factory=dict)
+    signals: tuple[str, ...] = ()
+    adopted: int = 0
+    interactive: bool = False
+    answered: bool = False
+
+    @property
+    def running(self) -> bool:
+        """Whether no end has been recorded."""
+        return not self.outcome
+
+
+@dataclass(slots=True)
+class ItemRecord:
+    """What the journal says about one item. ``value`` is what was answered or attested, ``due`` when deferred to."""
+
+    state: ItemState = ItemState.TODO
+    since: str = ""
+    actor: str = ""
+    reason: str = ""
+    value: str = ""
+    note: str = ""
+    due: str = ""
+    attempts: list[Attempt] = field(default_factory=list)
+
+    @property
+    def awaiting(self) -> bool:
+        """An action ended well without anything to judge it by: a person has to answer, it is not run again."""
+        return (
+            self.state is ItemState.TODO
+            and bool(self.attempts)
+            and self.attempts[-1].outcome == "asks"
+            and not self.attempts[-1].answered
+        )
+
+    @property
+    def last(self) -> Attempt | None:
+        """The newest attempt."""
+        return self.attempts[-1] if self.attempts else None
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A remark made at any time, on an item or on the run."""
+
+    at: str
+    actor: str
+    text: str
+    item: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Nothing that changes anything may start. ``until`` is when it is expected to end, UTC ISO 8601 or ""."""
+
+    at: str
+    actor: str
+    owner: str
+    reason: str
+    until: str = ""
+
+
+@dataclass
+class Run:
+    """The state of a run after the events up to ``head``.
+
+    ``identity`` is the pinned ServerIdentity as a mapping, ``changed`` the differences last seen against it.
+    ``captured`` are values captured from output or answered by a person. ``boxes`` are the checklist's forward
+    leaves and headings in order, ``rollback`` those of the rollback procedure.
+    """
+
+    run_id: str = ""
+    title: str = ""
+    opened_at: str = ""
+    opened_by: str = ""
+    checklist_sha256: str = ""
+    target: str = ""
+    environment: str = ""
+    items: dict[str, ItemRecord] = field(default_factory=dict)
+    identity: dict[str, Any] = field(default_factory=dict)
+    changed: tuple[str, ...] = ()
+    captured: dict[str, str] = field(default_factory=dict)
+    variables: dict[str, str] = field(default_factory=dict)
+    notes: list[Note] = field(default_factory=list)
+    hold: Hold | None = None
+    driver: str = ""
+    driver_actor: str = ""
+    ended_at: str = ""
+    ending: str = ""
+    head: int = 0
+    head_hash: str = ""
+    last_at: str = ""
+    last_mono: float = 0.0
+    anomalies: list[str] = field(default_factory=list)
+
+    def record(self, item_id: str) -> ItemRecord:
+        """The record of an item, untouched if nothing happened to it yet."""
+        return self.items.get(item_id) or ItemRecord()
+
+    def running(self) -> Iterator[Attempt]:
+        """Every attempt without a recorded end."""
+        for record in self.items.values():
+            if record.attempts and record.attempts[-1].running:
+                yield record.attempts[-1]
+
+    def state_of(self, item: Item) -> ItemState:
+        """An item's state; a heading's follows from the items below it."""
+        if item.items:
+            return heading_state([self.state_of(child) for child in item.items])
+        return self.record(item.id).state
+
+    def apply(self, event: Event) -> None:
+        """Take one event into account."""
+        if event.seq != self.head + 1:
+            self.anomalies.append(f"event {event.seq} follows event {self.head}")
+        self.head, self.head_hash = event.seq, event.hash
+        self.last_at, self.last_mono = event.at, event.mono
+        handler = _HANDLERS.get(event.kind)
+        if handler is None:
+            self.anomalies.append(f"event {event.seq}: unknown kind {event.kind!r}")
+            return
+        try:
+            handler(self, event)
+        except (KeyError, TypeError, ValueError) as error:
+            self.anomalies.append(f"event {event.seq} ({event.kind}): {type(error).__name__}: {error}")
+
+
+def fold(events: Iterable[Event], run: Run | None = None) -> Run:
+    """The run after ``events``, from the beginning or on top of ``run`` (which is changed and returned)."""
+    run = Run() if run is None else run
+    for event in events:
+        run.apply(event)
+    return run
+
+
+def heading_state(children: list[ItemState]) -> ItemState:
+    """A heading's state from its children: the worst problem first, verified only when a machine saw all of them.
+
+    >>> heading_state([ItemState.VERIFIED, ItemState.ATTESTED]).value
+    'attested'
+    >>> heading_state([ItemState.VERIFIED, ItemState.FAILED]).value
+    'failed'
+    """
+    for state in (ItemState.FAILED, ItemState.INTERRUPTED, ItemState.REGRESSED, ItemState.RUNNING):
+        if state in children:
+            return state
+    if ItemState.TODO in children:
+        return ItemState.TODO
+    if ItemState.DEFERRED in children:
+        return ItemState.DEFERRED
+    counted = [state for state in children if state is not ItemState.NOT_APPLICABLE]
+    if not counted:
+        return ItemState.NOT_APPLICABLE
+    for state in (ItemState.FORCED, ItemState.OK_WITH_ISSUES):
+        if state in counted:
+            return state
+    if all(state is ItemState.SKIPPED for state in counted):
+        return ItemState.SKIPPED
+    if all(state is ItemState.VERIFIED for state in counted):
+        return ItemState.VERIFIED
+    return ItemState.ATTESTED
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far: ``total`` leaves out what is not applicable, ``problems`` are failed, interrupted and regressed."""
+
+    done: int
+    total: int
+    running: int = 0
+    problems: int = 0
+    deferred: int = 0
+
+
+def progress(run: Run, items: Iterable[Item]) -> Progress:
+    """Count the boxes of ``items`` and everything below them, headings included."""
+    done = total = running = problems = deferred = 0
+    for item in _flatten(items):
+        state = run.state_of(item)
+        total += state is not ItemState.NOT_APPLICABLE
+        done += state.done and state is not ItemState.NOT_APPLICABLE
+        running += state is ItemState.RUNNING
+        problems += state.problem
+        deferred += state is ItemState.DEFERRED
+    return Progress(done, total, running, problems, deferred)
+
+
+def overall(run: Run, checklist: Checklist) -> Progress:
+    """Progress over all forward boxes: tripwires and the rollback procedure never count."""
+    return progress(run, (i for p in checklist.phases for s in p.sections for i in s.items))
+
+
+def left(run: Run, checklist: Checklist) -> list[Item]:
+    """The forward leaves that are not dealt with; optional ones nobody has touched do not count as left."""
+    return [
+        located.item
+        for located in checklist.walk()
+        if not located.item.items
+        and not (state := run.state_of(located.item)).done
+        and not (located.item.optional and state is ItemState.TODO)
+    ]
+
+
+def _flatten(items: Iterable[Item]) -> Iterator[Item]:
+    for item in items:
+        yield item
+        yield from _flatten(item.items)
+
+
+def _opened(run: Run, event: Event) -> None:
+    data = event.data
+    run.run_id, run.title, run.opened_at, run.opened_by = data["run"], data["title"], event.at, event.actor
+    run.checklist_sha256 = data["checklist_sha256"]
+    run.target, run.environment = data.get("target", ""), data.get("environment", "")
+    run.variables = dict(data.get("variables", {}))
+
+
+def _pinned(run: Run, event: Event) -> None:
+    run.identity, run.changed = dict(event.data["identity"]), ()
+
+
+def _changed(run: Run, event: Event) -> None:
+    run.changed = tuple(event.data["differences"])
+
+
+def _lease_taken(run: Run, event: Event) -> None:
+    run.driver, run.driver_actor = event.data["console"], event.actor
+
+
+def _lease_released(run: Run, event: Event) -> None:
+    if run.driver == event.data["console"]:
+        run.driver = run.driver_actor = ""
+
+
+def _move(run: Run, event: Event, item_id: str, move: Move, reason: str = "") -> ItemRecord:
+    record = run.items.setdefault(item_id, ItemRecord())
+    why = refusal(record.state, move, reason=reason)
+    if why:
+        raise ValueError(f"{item_id}: {why}")
+    record.state, record.since, record.actor, record.reason = RULES[move].to, event.at, event.actor, reason
+    return record
+
+
+def _attempt_started(run: Run, event: Event) -> None:
+    data = event.data
+    record = _move(run, event, data["item"], Move.START)
+    record.attempts.append(
+        Attempt(
+            item=data["item"],
+            number=data["attempt"],
+            kind=data["kind"],
+            alternative=data.get("alternative", 0),
+            danger=data["danger"],
+            text=data.get("text", ""),
+            actor=event.actor,
+            started=event.at,
+            started_mono=event.mono,
+            app_name=data.get("app_name", ""),
+            interactive=bool(data.get("interactive")),
+        )
+    )
+
+
+def _attempt(run: Run, event: Event) -> Attempt:
+    data = event.data
+    for attempt in reversed(run.items[data["item"]].attempts):
+        if attempt.number == data["attempt"]:
+            return attempt
+    raise KeyError(f"{data['item']} attempt {data['attempt']}")
+
+
+def _attempt_adopted(run: Run, event: Event) -> None:
+    _attempt(run, event).adopted += 1
+
+
+def _attempt_signalled(run: Run, event: Event) -> None:
+    attempt = _attempt(run, event)
+    attempt.signals = (*attempt.signals, event.data["rung"])
+
+
+def _attempt_ended(run: Run, event: Event) -> None:
+    data = event.data
+    attempt = _attempt(run, event)
+    if attempt.outcome:
+        raise ValueError(f"{attempt.item} attempt {attempt.number} has ended before")
+    _move(run, event, data["item"], OUTCOME_MOVES[data["outcome"]])
+    attempt.outcome, attempt.ended = data["outcome"], event.at
+    attempt.duration, attempt.exit_code, attempt.signal = (
+        data.get("duration"),
+        data.get("exit_code"),
+        data.get("signal"),
+    )
+    attempt.size, attempt.sha256, attempt.masked = data.get("size"), data.get("sha256", ""), data.get("masked", 0)
+    attempt.reasons, attempt.lines = tuple(data.get("reasons", ())), tuple(data.get("lines", ()))
+    attempt.captured = dict(data.get("captured", {}))
+    run.captured.update(attempt.captured)
+
+
+def _item_moved(run: Run, event: Event) -> None:
+    data = event.data
+    move = Move(data["move"])
+    record = run.items.get(data["item"])
+    awaiting = record is not None and record.awaiting
+    record = _move(run, event, data["item"], move, data.get("reason", ""))
+    record.value, record.note, record.due = data.get("value", ""), data.get("note", ""), data.get("due", "")
+    if awaiting and record.attempts:
+        record.attempts[-1].answered = True
+    if data.get("variable"):
+        run.captured[data["variable"]] = record.value
+
+
+def _variable_set(run: Run, event: Event) -> None:
+    run.variables[event.data["name"]] = event.data["value"]
+
+
+def _note(run: Run, event: Event) -> None:
+    run.notes.append(Note(event.at, event.actor, event.data["text"], event.data.get("item", "")))
+
+
+def _hold(run: Run, event: Event) -> None:
+    data = event.data
+    run.hold = Hold(event.at, event.actor, data.get("owner", event.actor), data["reason"], data.get("until", ""))
+
+
+def _release(run: Run, event: Event) -> None:
+    run.hold = None
+
+
+def _ended(run: Run, event: Event) -> None:
+    run.ended_at, run.ending = event.at, event.data["ending"]
+
+
+def _nothing(run: Run, event: Event) -> None:
+    """For events that are evidence and change no state."""
+
+
+_HANDLERS: dict[str, Callable[[Run, Event], None]] = {
+    Kind.RUN_OPENED: _opened,
+    Kind.TARGET_PINNED: _pinned,
+    Kind.TARGET_CHANGED: _changed,
+    Kind.CONSOLE_ATTACHED: _nothing,
+    Kind.CONSOLE_DETACHED: _nothing,
+    Kind.LEASE_TAKEN: _lease_taken,
+    Kind.LEASE_RELEASED: _lease_released,
+    Kind.ATTEMPT_STARTED: _attempt_started,
+    Kind.ATTEMPT_ADOPTED: _attempt_adopted,
+    Kind.ATTEMPT_SIGNALLED: _attempt_signalled,
+    Kind.ATTEMPT_ENDED: _attempt_ended,
+    Kind.ITEM_MOVED: _item_moved,
+    Kind.VARIABLE_SET: _variable_set,
+    Kind.NOTE: _note,
+    Kind.HOLD: _hold,
+    Kind.RELEASE: _release,
+    Kind.TRIPWIRE: _nothing,
+    Kind.RUN_ENDED: _ended,
+}

@@ -286,3 +286,20 @@ class Output(Protocol):
 
     def close(self) -> None:
         """Let go of the file."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """A run as the runs screen and ``migconsole runs`` list it. ``live`` means a console has it open now."""
+
+    path: Path
+    run_id: str
+    title: str
+    target: str
+    state: str
+    done: int
+    total: int
+    opened_at: str
+    last_at: str
+    live: bool = False
+    problem: str = ""

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from migconsole.domain.events import Draft, Event
 from migconsole.domain.expectation import Observation
+from migconsole.domain.health import HealthSample
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,27 +207,6 @@ class ServerIdentity:
 
 def _role(in_recovery: bool) -> str:
     return "standby" if in_recovery else "primary"
-
-
-@dataclass(frozen=True, slots=True)
-class HealthSample:
-    """One reading for the strip. A value that could not be read is None, never 0; ``problem`` says why.
-
-    ``at`` is monotonic seconds. Counters are cumulative; rates are made by the monitor.
-    """
-
-    at: float
-    connections: Mapping[str, int] | None = None
-    max_connections: int | None = None
-    blocked: int | None = None
-    oldest_xact: float | None = None
-    database_size: int | None = None
-    commits: int | None = None
-    rollbacks: int | None = None
-    blocks_hit: int | None = None
-    blocks_read: int | None = None
-    server_time: str = ""
-    problem: str = ""
 
 
 class Database(Protocol):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -241,12 +241,13 @@ class Output(Protocol):
     """A job's output file as lines, for a view that shows a window of it.
 
     Lines are addressed by number from 0. ``grow`` looks for new bytes; everything else works on what was found.
+    The file may be truncated, replaced or removed while it is open: ``generation`` then changes, and ``note`` says so.
     """
 
     path: Path
 
     def grow(self, budget: float = 0.02) -> bool:
-        """Index new bytes for at most about ``budget`` seconds; True when something changed."""
+        """Index new bytes for at most about ``budget`` seconds; True when something changed. Never raises."""
 
     @property
     def complete(self) -> bool:
@@ -256,16 +257,68 @@ class Output(Protocol):
     def size(self) -> int:
         """Indexed bytes."""
 
+    @property
+    def total(self) -> int:
+        """Bytes on disk at the last look; more than ``size`` while a big file is being indexed."""
+
+    @property
+    def exact(self) -> bool:
+        """Whether numbers count from the first line of the file; False while only a window at its end is known."""
+
+    @property
+    def generation(self) -> int:
+        """Changes whenever line numbers change their meaning; ``moved`` then says how."""
+
+    @property
+    def moved(self) -> int | None:
+        """What to add to a number of the previous generation to find the same line; None: start afresh."""
+
+    @property
+    def note(self) -> str:
+        """What happened to the file that a reader must know (truncated, replaced, removed, unreadable), or ""."""
+
+    def seek_end(self) -> None:
+        """While the index is incomplete, number the lines of a window at the end, so that the end shows at once."""
+
+    def seek_start(self) -> None:
+        """While the index is incomplete, number from the first line again."""
+
     def __len__(self) -> int: ...
 
     def line(self, number: int) -> bytes:
-        """The raw bytes of one line without its newline; long lines are cut at a stated limit."""
+        """The raw bytes of one line without its newline; long lines are cut at a stated limit.
+
+        Of a long line that overwrites itself (a progress bar) it is the end, which is what a terminal would show.
+        """
+
+    def length(self, number: int) -> int:
+        """How many bytes the whole line has: more than ``line`` returned where that was cut."""
 
     def find(self, pattern: bytes, start: int, *, backwards: bool = False) -> int | None:
         """The number of the next line at or after (before) ``start`` that matches, or None."""
 
+    def scan(
+        self, pattern: bytes, start: int, *, backwards: bool = False, hints: Sequence[bytes] = ()
+    ) -> Iterator[int | None]:
+        """The numbers of all such lines in that direction, and None after each few milliseconds of work.
+
+        The iterator ends early when the generation changes. ``hints`` are lower-case words of which every match holds
+        one: they only make it faster. Escape sequences are not seen by the pattern.
+        """
+
+    def is_stderr(self, number: int) -> bool:
+        """Whether the line begins in bytes that came through stderr; False where that is not known."""
+
+    def time(self, number: int) -> float | None:
+        """When the beginning of the line was written, in Unix seconds; None where no times were kept."""
+
+    @property
+    def has_times(self) -> bool:
+        """Whether times were kept beside the file."""
+
     def close(self) -> None:
         """Let go of the file."""
+
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,3 +336,43 @@ class RunSummary:
     last_at: str
     live: bool = False
     problem: str = ""
+
+
+class RunFiles(Protocol):
+    """The run directory beside the journal: attempts' folders and the flag files that work from any shell."""
+
+    path: Path
+
+    def attempt(self, item: str, number: int) -> Path:
+        """Where an attempt's files lie; made (0700) when it does not exist."""
+
+    def write_output(self, item: str, number: int, lines: Sequence[str]) -> tuple[int, str]:
+        """Keep the evidence of an attempt that had no process, as its output; returns size in bytes and SHA-256."""
+
+    def open_output(self, item: str, number: int) -> Output | None:
+        """An attempt's output as lines, None when it has left none (yet)."""
+
+    def flags(self) -> Mapping[str, str]:
+        """The flag files present (HOLD, PANIC) with their first line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a run stands in on this host: values for variables, the children's environment, and what must stay secret.
+
+    ``values`` resolves ``${name}`` after captured values and variables (env file over process environment).
+    ``environment`` and ``secrets`` go to every child (PG* and DATABASE_URL of the one parsed target; the password apart).
+    ``original_url`` is for a migrator that needs it. ``redact`` masks every secret value in a text.
+    ``unavailable`` is for policy.Situation. ``missing`` says which program or script of a shell text cannot be found.
+    """
+
+    project: Path
+    target: str
+    values: Mapping[str, str]
+    environment: Mapping[str, str]
+    secrets: Mapping[str, str]
+    original_url: str
+    masks: Sequence[str]
+    redact: Callable[[str], str]
+    unavailable: Mapping[str, str]
+    missing: Callable[[str], str]

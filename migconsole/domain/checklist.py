@@ -41,21 +41,28 @@ class Manual:
 class Answer:
     """A person answers with a value; a tick alone is not accepted.
 
-    ``type`` is one of text, number, size, duration, window, path, url, choice, yes-no.
+    ``type`` is one of text, number, size, duration, window, path, url, choice, yes-no. ``variable`` is the variable
+    that takes the value for later items.
     """
 
     type: str
     ask: str
     choices: tuple[str, ...] = ()
     default: str = ""
+    variable: str = ""
     kind = "answer"
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A shell script for the detached job runner; ``${x}`` arrives as environment, never pasted into the text."""
+    """A shell script for the detached job runner; ``${x}`` arrives as environment, never pasted into the text.
+
+    ``hook`` is the variable that holds the command when the checklist leaves it to the team; ``script`` then evaluates
+    that variable, and where it is empty a person does the item by hand (``migconsole.domain.variables.effective``).
+    """
 
     script: str
+    hook: str = ""
     kind = "run"
 
 

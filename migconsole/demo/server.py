@@ -34,8 +34,8 @@ class EmbeddedServer:
 
     ``settings`` go to the configuration, above our own. ``password`` is the superuser's and makes every connection
     need one (scram-sha-256); without it everyone on this machine gets in, which is for tests alone. ``hba`` replaces
-    pg_hba.conf. ``primary`` makes this a streaming standby of a running server. ``keep`` leaves server and files
-    alone when this process ends without ``stop``.
+    pg_hba.conf. ``primary`` makes this a streaming standby of a running server. ``guard`` is told to stop the server
+    and remove its files should this process die; without one the server has its own. ``keep`` leaves them alone then.
     """
 
     host = "127.0.0.1"
@@ -48,6 +48,7 @@ class EmbeddedServer:
         password: str = "",
         hba: str = "",
         primary: EmbeddedServer | None = None,
+        guard: Guard | None = None,
         keep: bool = False,
     ) -> None:
         self.tree: Tree = tree or (primary.tree if primary else find_tree())
@@ -58,7 +59,8 @@ class EmbeddedServer:
         self._hba = hba
         self._primary = primary
         self._keep = keep
-        self._guard: Guard | None = None
+        self.guard = guard
+        self._owns_guard = False
         self._base: Path | None = None
 
     # -- what it is -------------------------------------------------------------------------------------------------
@@ -150,10 +152,11 @@ class EmbeddedServer:
         try:
             self._privilege, self.tree = choose(self.tree, self._base)
             self._privilege.hand_over(self._base)
-            if not self._keep:
-                self._guard = Guard()
-                self._guard.server(self.data)
-                self._guard.folder(self._base)
+            if self.guard is None and not self._keep:
+                self.guard, self._owns_guard = Guard(), True
+            if self.guard is not None and not self._keep:
+                self.guard.server(self.data)
+                self.guard.folder(self._base)
             self._initialise()
             self._launch_on_free_port()
         except BaseException:
@@ -190,11 +193,19 @@ class EmbeddedServer:
             return
         self.stop("immediate")
         shutil.rmtree(self._base, ignore_errors=True)
-        if self._guard is not None:
-            self._guard.dismiss()
-        self._base = self._guard = None
+        if self.guard is not None and self._owns_guard:
+            self.guard.dismiss()
+            self.guard, self._owns_guard = None, False
+        self._base = None
 
     # -- how --------------------------------------------------------------------------------------------------------
+
+    def adopt(self, base: Path) -> None:
+        """Take charge of the server that another process has left below ``base``, running or not."""
+        text = (base / "d" / "migconsole.conf").read_text(encoding="utf-8")
+        self._base, self._keep = base, True
+        self._privilege, self.tree = choose(self.tree, base)
+        self.port = int(text.split("port = '", 1)[1].split("'", 1)[0])
 
     def _initialise(self) -> None:
         if self._primary is not None:

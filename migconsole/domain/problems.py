@@ -66,10 +66,9 @@ PATTERNS: tuple[ProblemPattern, ...] = (
     ProblemPattern("shell", _E, b"no space left", rb": No space left on device\r?$"),
     ProblemPattern("shell", _E, b"killed", rb"^(?:[^\n]{0,300}: )?Killed\r?$"),
     ProblemPattern("shell", _E, b"segmentation fault", rb"\bSegmentation fault\b"),
-    ProblemPattern(
-        "generic", _E, b"error", rb"^[ \t]*(?:\[?(?:[Ee]rror|ERROR|npm ERR!)\]?[: ]|[\w./-]{1,60}: [Ee]rror: )"
-    ),
+    ProblemPattern("generic", _E, b"error", rb"^[ \t]*(?:\[?(?:[Ee]rror|ERROR)\]?[: ]|[\w./-]{1,60}: [Ee]rror: )"),
     ProblemPattern("generic", _E, b"fatal", rb"^[ \t]*(?:\[?(?:[Ff]atal|FATAL)\]?[: ]|[\w./-]{1,60}: [Ff]atal: )"),
+    ProblemPattern("npm", _E, b"npm err!", rb"^npm ERR! "),
     ProblemPattern("generic", _E, b"panic:", rb"^panic: "),
     ProblemPattern(
         "generic", _W, b"warn", rb"^[ \t]*(?:\[?(?:[Ww]arn(?:ing)?|WARN(?:ING)?)\]?[: ]|[\w./-]{1,60}: [Ww]arning: )"

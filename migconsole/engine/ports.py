@@ -20,6 +20,7 @@ class JobRequest:
     ``script`` is bash text. ``environment`` are additions that may be written down; values of ``secrets``
     (name → value) travel in the runner's own environment only. ``masks`` are the values that must never reach the
     output file; every secret's value is masked too. ``timeout`` in seconds applies only to ``danger == "read"``.
+    ``kind`` is for built-in jobs; a shell command is ``shell``.
     """
 
     run_id: str
@@ -37,6 +38,7 @@ class JobRequest:
     rows: int = 40
     columns: int = 120
     timeout: float | None = None
+    kind: str = "shell"
 
 
 class JobPhase(StrEnum):
@@ -55,7 +57,8 @@ class JobResult:
 
     Times: ``started``/``ended`` are UTC ISO 8601, ``duration`` is monotonic seconds. ``size`` is bytes of the masked
     output and ``sha256`` its hash; ``masked`` counts replaced secrets. ``error`` says why nothing could be executed,
-    or that the output is incomplete (disk full).
+    or that the output is incomplete (disk full). ``survivors`` are processes that outlived the command, as
+    ``name (pid)``; ``stop`` still reaches them. ``stopped_by`` is the last rung that was sent, and by what.
     """
 
     exit_code: int | None
@@ -69,17 +72,22 @@ class JobResult:
     timed_out: bool = False
     stopped_by: str = ""
     error: str = ""
+    survivors: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class JobStatus:
-    """One reading of a job. ``reason`` explains LOST ("runner gone", "host rebooted", …)."""
+    """One reading of a job. ``reason`` explains LOST ("runner gone", "host rebooted", …).
+
+    ``processes`` are the pids of what remains of a job that is LOST, or FINISHED with survivors.
+    """
 
     phase: JobPhase
     pid: int | None = None
     child_pid: int | None = None
     result: JobResult | None = None
     reason: str = ""
+    processes: tuple[int, ...] = ()
 
 
 class StopRung(StrEnum):
@@ -318,7 +326,6 @@ class Output(Protocol):
 
     def close(self) -> None:
         """Let go of the file."""
-
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,68 @@
+"""What a command finds in its environment: the one target, no pager, strict psql; nothing that points elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from migconsole.adapters.jobs.files import MARKER
+
+PSQLRC = "psqlrc"
+BASH_ENV = "bashenv"
+
+FILES = {
+    # Without it psql ends with 0 although a statement of a script failed.
+    PSQLRC: "\\set ON_ERROR_STOP on\n",
+    # bash goes on with the next command when the one that SIGINT interrupted handled the signal itself, as psql does:
+    # a stopped script would start its next migration. With the trap it ends, and by the signal.
+    BASH_ENV: "unset BASH_ENV\ntrap 'trap - INT; kill -INT $$' INT\n",
+}
+"""Files of the job directory that the environment points to, with their content."""
+
+_REMOVED = {
+    "DATABASE_URL",  # an inherited one may name another server than the PG* variables of the target
+    "PSQL_PAGER",
+    "ENV",
+    "SHELLOPTS",
+    "BASHOPTS",
+    "CDPATH",
+    "PROMPT_COMMAND",
+    "COLUMNS",  # the terminal's own size counts, and it changes
+    "LINES",
+    "OLDPWD",
+}
+
+
+def child_environment(
+    inherited: Mapping[str, str],
+    *,
+    directory: Path,
+    app_name: str,
+    token: str,
+    additions: Mapping[str, str],
+    secrets: Mapping[str, str],
+) -> dict[str, str]:
+    """Build a command's environment; ``additions`` win over what is inherited, ``secrets`` over both.
+
+    Every inherited ``PG*`` variable goes first: ``PGSERVICE`` and ``PGHOSTADDR`` would override ``PGHOST``. Functions
+    and options that bash would take from the environment go too, so that a script means the same everywhere.
+    """
+    kept = {
+        name: value
+        for name, value in inherited.items()
+        if not name.startswith(("PG", "BASH_FUNC_")) and name not in _REMOVED
+    }
+    return {
+        "TERM": "dumb",
+        **kept,
+        "PAGER": "cat",
+        "GIT_PAGER": "cat",
+        "SYSTEMD_PAGER": "cat",
+        "PSQL_HISTORY": "/dev/null",
+        "PSQLRC": str(directory / PSQLRC),
+        "BASH_ENV": str(directory / BASH_ENV),
+        "PGAPPNAME": app_name,
+        MARKER: token,
+        **additions,
+        **secrets,
+    }

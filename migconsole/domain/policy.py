@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -62,7 +63,7 @@ class Situation:
     broken: str = ""
     driver: str = ""
     connected: bool = True
-    unavailable: dict[str, str] = field(default_factory=dict)
+    unavailable: Mapping[str, str] = field(default_factory=dict)
 
 
 def tier(danger: Danger, environment: str) -> int:
@@ -137,7 +138,7 @@ def _may_run(
     state = run.record(item.id).state
     if isinstance(alternative.step.action, Manual | Answer):
         return Verdict(False, "there is nothing to run: a person does it and attests it")
-    why = not_available(alternative, situation)
+    why = not_available(alternative, situation.unavailable)
     if why:
         return Verdict(False, why)
     if run.record(item.id).awaiting:
@@ -215,11 +216,11 @@ def action_name(alternative: Alternative) -> str:
     return f"{action.kind}:{action.name}" if hasattr(action, "name") else action.kind
 
 
-def not_available(alternative: Alternative, situation: Situation) -> str:
+def not_available(alternative: Alternative, unavailable: Mapping[str, str]) -> str:
     """Why this version cannot carry out an action, or ""."""
     name = action_name(alternative)
-    if name in situation.unavailable:
-        return situation.unavailable[name]
+    if name in unavailable:
+        return unavailable[name]
     if isinstance(alternative.step.action, Job):
         return f"the action “{alternative.step.action.name}” is not available yet; do it by hand and attest it"
     return ""

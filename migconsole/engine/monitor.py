@@ -18,6 +18,9 @@ INTERVAL = 2.0
 BUDGET = 0.02
 """Largest share of wall time the pulse may take; a slower server is asked less often."""
 
+LONGEST = 10.0
+"""Seconds after which even a slow server is asked again: older values would look stale on the strip."""
+
 
 class Monitor:
     """Samples the target for as long as the session is open. ``view`` is replaced as a whole, never changed."""
@@ -46,7 +49,8 @@ class Monitor:
             began = time.monotonic()
             sample = await self._database.sample()
             took = time.monotonic() - began
-            pause = max(INTERVAL - took, took / BUDGET - took if sample.problem == "" else INTERVAL)
+            wanted = INTERVAL - took if sample.problem else took / BUDGET - took
+            pause = min(max(INTERVAL - took, wanted, 0.2), LONGEST)
             self.view = history.add(sample, took / (took + pause))
             self._changed()
             await asyncio.sleep(pause)

@@ -367,19 +367,21 @@ class RunFiles(Protocol):
 class Surroundings:
     """What a run stands in on this host: values for variables, the children's environment, and what must stay secret.
 
-    ``values`` resolves ``${name}`` after captured values and variables (env file over process environment).
-    ``environment`` and ``secrets`` go to every child (PG* and DATABASE_URL of the one parsed target; the password apart).
-    ``original_url`` is for a migrator that needs it. ``redact`` masks every secret value in a text.
-    ``unavailable`` is for policy.Situation. ``missing`` says which program or script of a shell text cannot be found.
+    ``env_file`` and ``environment`` are where ``${name}`` is looked up last. ``child_environment`` and
+    ``child_secrets`` go to every child: PG* and DATABASE_URL of the one parsed target, the password apart.
+    ``originals`` are the URLs as given, for a migrator that needs them. ``redact`` masks every secret value in a text.
+    ``unavailable`` maps an action ("check:regression") to why this version cannot carry it out. ``missing`` says which
+    program or script of a shell text (with its working directory inside the project) cannot be found here, or "".
     """
 
     project: Path
     target: str
-    values: Mapping[str, str]
+    env_file: Mapping[str, str]
     environment: Mapping[str, str]
-    secrets: Mapping[str, str]
-    original_url: str
+    child_environment: Mapping[str, str]
+    child_secrets: Mapping[str, str]
+    originals: Mapping[str, str]
     masks: Sequence[str]
     redact: Callable[[str], str]
     unavailable: Mapping[str, str]
-    missing: Callable[[str], str]
+    missing: Callable[[str, str], str]

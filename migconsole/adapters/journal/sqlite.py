@@ -118,7 +118,7 @@ class SqliteJournal:
         return await self._do(read)
 
     async def take_lease(self, actor: str, reason: str = "") -> bool:
-        """Become the driver if nobody is, the driver's process is gone, or its heartbeat is stale and a reason is given."""
+        """Become the driver if nobody is, its process is gone, or it is silent and a reason is given."""
         return await self._do(lambda: self._take_lease(actor, reason))
 
     async def holds_lease(self) -> bool:
@@ -356,6 +356,24 @@ def verify(path: Path, expect: str = "") -> Verification:
             seq, previous, seq + 1, f"no event has the expected hash {expect}: the journal was cut or replaced"
         )
     return Verification(seq, previous)
+
+
+def present(path: Path) -> list[str]:
+    """The consoles that have a run open now, by identifier; empty for a journal that cannot be read."""
+    try:
+        connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=1.0)
+        try:
+            rows = connection.execute("SELECT console, host, pid, started, boot, beat FROM presence").fetchall()
+        finally:
+            connection.close()
+    except sqlite3.Error:
+        return []
+    here = processes.host()
+    return [
+        console
+        for console, host, pid, started, boot, beat in rows
+        if (processes.alive(pid, started, boot) if host == here else time.time() - beat < STALE_AFTER)
+    ]
 
 
 def read_events(path: Path) -> list[Event]:

@@ -1,0 +1,78 @@
+"""The command line. Nothing here imports a screen, a driver or a parser before the command that needs it runs."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+from migconsole import __version__
+from migconsole.cli import inspect, runs
+from migconsole.errors import EXIT_INTERRUPTED, EXIT_USAGE, MigconsoleError
+
+HELP = """Run a PostgreSQL production migration from its checklist.
+
+Without a command: the unfinished runs, else the checklists at hand.
+
+\b
+  migconsole demo                       the whole thing, on an embedded PostgreSQL
+  migconsole run prisma                 a shipped checklist by name, or a file of yours
+  migconsole resume                     the newest run, as it was left
+  migconsole check my-checklist.yaml    every problem of a file at once
+
+Exit codes: 0 nothing required is left · 1 failed · 2 usage or broken file · 3 stopped at a person, a confirmation or a
+changed target · 4 outcome unknown · 130 interrupted.
+"""
+
+
+@click.group(invoke_without_command=True, help=HELP, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="migconsole")
+@click.option(
+    "--state-dir", metavar="DIR", help="Where runs are kept (or MIGCONSOLE_STATE_DIR).", envvar="MIGCONSOLE_STATE_DIR"
+)
+@click.option("--low-bandwidth", is_flag=True, help="Draw less often, for slow links.")
+@click.pass_context
+def cli(context: click.Context, state_dir: str | None, low_bandwidth: bool) -> None:
+    """Without a command: show the runs screen."""
+    context.obj = state_dir
+    if low_bandwidth:
+        os.environ.setdefault("TEXTUAL_FPS", "15")
+        os.environ.setdefault("TEXTUAL_ANIMATIONS", "none")
+        os.environ.setdefault("TEXTUAL_SMOOTH_SCROLL", "0")
+    if context.invoked_subcommand is None:
+        sys.exit(runs.home(state_dir))
+
+
+for _command in (
+    runs.demo,
+    runs.run,
+    runs.resume,
+    inspect.runs,
+    inspect.status,
+    inspect.check,
+    inspect.schema,
+    inspect.doctor,
+    inspect.verify,
+):
+    cli.add_command(_command)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit with the code of its outcome; errors are told on stderr, never as a traceback."""
+    try:
+        code = cli.main(args=arguments, prog_name="migconsole", standalone_mode=False)
+    except MigconsoleError as error:
+        click.echo(f"migconsole: {error}", err=True)
+        code = error.exit_code
+    except click.ClickException as error:
+        error.show()
+        code = EXIT_USAGE
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("migconsole: interrupted", err=True)
+        code = EXIT_INTERRUPTED
+    except BrokenPipeError:
+        sys.stderr.close()
+        code = EXIT_INTERRUPTED
+    sys.exit(code if isinstance(code, int) else 0)

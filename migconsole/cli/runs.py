@@ -1,0 +1,175 @@
+"""Commands that open a run: demo, run, resume, and the bare command."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+import click
+
+from migconsole.errors import UsageError
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def home(state_dir: str | None) -> int:
+    """The runs screen."""
+    _demand_terminal("migconsole runs, or migconsole run CHECKLIST --headless")
+    from migconsole.wiring import opening, surfaces  # noqa: PLC0415 - start-up time of the commands that need none of it
+
+    return surfaces.show_home(opening.Options(state_dir=state_dir))
+
+
+def _opening(command: F) -> F:
+    """The options that every command has which opens a run."""
+    for option in reversed(
+        [
+            click.option(
+                "--target", metavar="URL", help="The database; default: the checklist's, from the environment."
+            ),
+            click.option("--as", "actor", metavar="NAME", help="Who acts; default: your login name."),
+            click.option(
+                "--var", "variables", metavar="NAME=VALUE", multiple=True, help="Set a variable of the checklist."
+            ),
+            click.option("--read-only", is_flag=True, help="Watch; nothing can be decided or run."),
+            click.option(
+                "--headless", is_flag=True, help="Without a screen: a line per item, stops where a person is needed."
+            ),
+            click.option("--attest-all", metavar="REASON", help="Headless: attest manual items with this reason."),
+            click.option("--answer", "answers", metavar="ITEM=VALUE", multiple=True, help="Headless: answer an item."),
+            click.option(
+                "--alternative",
+                "alternatives",
+                metavar="ITEM=N",
+                multiple=True,
+                help="Headless: take way N of an item.",
+            ),
+            click.option("--allow", type=click.Choice(["mutating"]), help="Headless: let mutating actions run."),
+            click.option(
+                "--confirm",
+                metavar="DB@HOST:PORT",
+                default="",
+                help="Headless: the target's name, for destructive actions.",
+            ),
+            click.option("--stop-after", metavar="ITEM", default="", help="Headless: end well after this item."),
+            click.option(
+                "--theme", metavar="NAME", default="", help="A theme's name; themes can be switched live, too."
+            ),
+            click.option("--no-mouse", is_flag=True, help="Leave the mouse to the terminal."),
+        ]
+    ):
+        command = option(command)
+    return command
+
+
+@click.command()
+@click.argument("checklist")
+@_opening
+@click.pass_obj
+def run(state_dir: str | None, checklist: str, **given: Any) -> None:
+    """Start a run of CHECKLIST: a file, or the name of a shipped one (prisma, generic-sql)."""
+    from migconsole.wiring import opening  # noqa: PLC0415 - start-up time of the commands that need none of it
+
+    options = _options(state_dir, given)
+    _open(given, lambda: opening.create(checklist, options), options)
+
+
+@click.command()
+@click.argument("run_name", metavar="[RUN]", required=False)
+@_opening
+@click.pass_obj
+def resume(state_dir: str | None, run_name: str | None, **given: Any) -> None:
+    """Go on with RUN (default: the newest), whatever happened to the console that had it open."""
+    from migconsole.wiring import opening  # noqa: PLC0415 - start-up time of the commands that need none of it
+
+    options = _options(state_dir, given)
+    _open(given, lambda: opening.resume(run_name, options), options)
+
+
+@click.command()
+@click.option("--headless", is_flag=True, help="Carry the run without a screen and print a line per item.")
+@click.option(
+    "--scenario",
+    type=click.Choice(["smooth", "regression", "failure"]),
+    default="smooth",
+    help="What goes wrong, if anything.",
+)
+@click.option("--keep", is_flag=True, help="Keep server and files afterwards, and say how to come back.")
+@click.option("--theme", metavar="NAME", default="")
+@click.option("--no-mouse", is_flag=True)
+def demo(headless: bool, scenario: str, keep: bool, theme: str, no_mouse: bool) -> None:
+    """A real migration on an embedded PostgreSQL, from the first box to the last; cleans up after itself."""
+    if not headless:
+        _demand_terminal("migconsole demo --headless")
+    from migconsole.wiring import opening, surfaces  # noqa: PLC0415 - start-up time of the commands that need none of it
+
+    options = opening.Options(theme=theme, mouse=not no_mouse)
+    sys.exit(surfaces.demo(scenario, keep=keep, headless_run=headless, options=options, say=_say))
+
+
+def _options(state_dir: str | None, given: dict[str, Any]) -> Any:
+    from migconsole.wiring import opening  # noqa: PLC0415 - start-up time of the commands that need none of it
+
+    return opening.Options(
+        state_dir=state_dir,
+        target=given["target"] or "",
+        actor=given["actor"] or "",
+        variables=_pairs(given["variables"], "--var NAME=VALUE"),
+        read_only=given["read_only"],
+        theme=given["theme"],
+        mouse=not given["no_mouse"],
+    )
+
+
+def _open(given: dict[str, Any], opening: Callable[[], Awaitable[Any]], options: Any) -> None:
+    from migconsole.wiring import opening, surfaces  # noqa: PLC0415 - start-up time of the commands that need none of it
+
+    if not given["headless"]:
+        for name in ("attest_all", "answers", "alternatives", "allow", "confirm", "stop_after"):
+            if given[name]:
+                raise UsageError(f"--{name.replace('_', '-').rstrip('s')} goes with --headless")
+        _demand_terminal("the same command with --headless")
+        sys.exit(surfaces.show(opening, options))
+    permissions = surfaces.permissions(
+        attest_all=given["attest_all"] or "",
+        answers=_pairs(given["answers"], "--answer ITEM=VALUE"),
+        alternatives={
+            name: _number(value) for name, value in _pairs(given["alternatives"], "--alternative ITEM=N").items()
+        },
+        allow=given["allow"] or "",
+        confirm=given["confirm"],
+        stop_after=given["stop_after"],
+    )
+    sys.exit(asyncio.run(surfaces.headless(opening, permissions, _say)))
+
+
+def _pairs(texts: tuple[str, ...], form: str) -> dict[str, str]:
+    pairs = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise UsageError(f"“{text}” is not of the form {form}")
+        pairs[name.strip()] = value
+    return pairs
+
+
+def _number(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise UsageError(f"“{text}” is no number of an alternative; they count from 1")
+    return int(text)
+
+
+def _say(text: str) -> None:
+    from migconsole.domain.text import sanitise  # noqa: PLC0415 - only where something is said
+
+    click.echo(sanitise(text))
+
+
+def _demand_terminal(instead: str) -> None:
+    """A full-screen program on a pipe would only write escape sequences into it."""
+    if sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM", "") != "dumb":
+        return
+    raise UsageError("This needs a terminal, and standard input or output is none", remedy=f"Without one: {instead}")

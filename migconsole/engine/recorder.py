@@ -1,0 +1,99 @@
+"""The run as this console knows it: appends to the journal, folds what everyone appended, tells who listens."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from migconsole.domain.events import Draft, Event, Kind
+from migconsole.domain.run import Run
+from migconsole.engine.ports import Journal
+from migconsole.errors import JournalError, MigconsoleError
+
+
+class Recorder:
+    """Keeps ``run`` equal to the fold of the journal.
+
+    Every text is redacted before it is appended: no caller can forget it. ``broken`` is set while the journal cannot
+    be written, and nothing that changes anything may start then.
+    """
+
+    def __init__(self, journal: Journal, actor: str, redact: Callable[[str], str]) -> None:
+        self.run = Run()
+        self.events: list[Event] = []
+        self.actor = actor
+        self.broken = ""
+        self.problem = ""
+        self.version = 0
+        self._journal = journal
+        self._redact = redact
+        self._listeners: list[Callable[[], None]] = []
+        self._reading = asyncio.Lock()
+
+    def subscribe(self, listener: Callable[[], None]) -> Callable[[], None]:
+        """Call ``listener`` on the loop at every change; returns what ends it."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener) if listener in self._listeners else None
+
+    def changed(self) -> None:
+        """Tell everyone who listens that something visible is different."""
+        self.version += 1
+        for listener in tuple(self._listeners):
+            listener()
+
+    async def record(
+        self, kind: Kind, data: Mapping[str, Any], *, decision: bool = False, key: str = "", actor: str = ""
+    ) -> Event:
+        """Append one event durably and fold it.
+
+        Raises JournalError, and StoppedError for a decision without the lease.
+        """
+        draft = Draft(kind, self._clean(data), actor or self.actor, key, decision)
+        try:
+            event = await self._journal.append(draft)
+        except JournalError as error:
+            self.break_off(error)
+            raise
+        self.mend()
+        await self.catch_up()
+        return event
+
+    async def catch_up(self) -> None:
+        """Fold what has been appended since, by this console and by others."""
+        async with self._reading:
+            news = await self._journal.read(self.run.head)
+            for event in news:
+                self.run.apply(event)
+            self.events.extend(news)
+        if news:
+            self.changed()
+
+    def trouble(self, error: MigconsoleError | None) -> None:
+        """Show an error until it is mended; None when it is."""
+        text = "" if error is None else self._redact(" ".join(filter(None, (error.title, error.detail))))
+        if text != self.problem:
+            self.problem = text
+            self.changed()
+
+    def break_off(self, error: JournalError) -> None:
+        """Remember that the journal cannot be written."""
+        text = error.title
+        if self.broken != text:
+            self.broken = text
+            self.changed()
+
+    def mend(self) -> None:
+        """Remember that it can be written again."""
+        if self.broken:
+            self.broken = ""
+            self.changed()
+
+    def _clean(self, value: Any) -> Any:
+        if isinstance(value, str):
+            return self._redact(value)
+        if isinstance(value, Mapping):
+            return {str(key): self._clean(part) for key, part in value.items()}
+        if isinstance(value, list | tuple):
+            return [self._clean(part) for part in value]
+        return value

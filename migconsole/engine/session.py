@@ -1,0 +1,469 @@
+"""The session: one open run, as every surface sees it. Screens and the headless front end talk to nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from migconsole.domain.answers import AnswerError, check_answer
+from migconsole.domain.checklist import Alternative, Answer, Checklist, Danger, Located
+from migconsole.domain.checklist import Run as RunAction
+from migconsole.domain.events import Event, Kind
+from migconsole.domain.items import Move
+from migconsole.domain.policy import MOVES, Command, Situation, Verdict, judge, not_available
+from migconsole.domain.run import Attempt, Run
+from migconsole.engine.attempts import Attempts, Suspended
+from migconsole.engine.monitor import Monitor
+from migconsole.engine.ports import (
+    Database,
+    Jobs,
+    Journal,
+    Output,
+    Presence,
+    RunFiles,
+    ServerIdentity,
+    Surroundings,
+)
+from migconsole.engine.recorder import Recorder
+from migconsole.engine.resolve import Confirmation, Prepared, Preview, Resolving
+from migconsole.engine.stopping import Stopper, StopState
+from migconsole.engine.verdicts import Outcome
+from migconsole.errors import JournalError, MigconsoleError, StoppedError, TargetError, UsageError
+
+FOLLOW = 0.5
+"""Seconds between looks at what other consoles and shells have done."""
+
+BEAT = 5.0
+"""Seconds between heartbeats; a lease counts as stale after a dozen missed ones."""
+
+
+class Session:
+    """One run, open in this process. Everything it decides is in the journal before it happens."""
+
+    def __init__(
+        self,
+        checklist: Checklist,
+        journal: Journal,
+        files: RunFiles,
+        jobs: Jobs,
+        database: Database,
+        surroundings: Surroundings,
+        *,
+        console_id: str,
+        actor: str,
+        read_only: bool = False,
+    ) -> None:
+        self.checklist = checklist
+        self.console_id = console_id
+        self.read_only = read_only
+        self.identity: ServerIdentity | None = None
+        self.presences: Sequence[Presence] = ()
+        self.adopted: list[Attempt] = []
+        self._journal = journal
+        self._files = files
+        self._database = database
+        self._surroundings = surroundings
+        self._recorder = Recorder(journal, actor, surroundings.redact)
+        self._attempts = Attempts(checklist, self._recorder, files, jobs, database, surroundings)
+        self._stopper = Stopper(self._recorder, self._attempts, jobs, database, files)
+        self._resolving = Resolving(checklist, self._recorder, surroundings)
+        self._driving = False
+        self._follower: asyncio.Task[None] | None = None
+        self._index = {
+            located.item.id: located for walk in (checklist.walk(), checklist.walk_rollback()) for located in walk
+        }
+        self.monitor = Monitor(database, self._recorder.changed)
+
+    # What is -------------------------------------------------------------------------------------------------------
+
+    @property
+    def run(self) -> Run:
+        """The fold of the journal; read it, never change it."""
+        return self._recorder.run
+
+    @property
+    def actor(self) -> str:
+        """Who acts at this console: the login name or what ``--as`` says."""
+        return self._recorder.actor
+
+    @property
+    def directory(self) -> Path:
+        """The run directory."""
+        return self._files.path
+
+    @property
+    def target_display(self) -> str:
+        """The target as the operator gave it, without a password."""
+        return self._surroundings.target
+
+    @property
+    def driving(self) -> bool:
+        """Whether this console decides; otherwise it watches."""
+        return self._driving
+
+    @property
+    def version(self) -> int:
+        """Grows at every visible change."""
+        return self._recorder.version
+
+    @property
+    def problem(self) -> str:
+        """What stays wrong until it is mended: the journal, or a server that cannot be asked."""
+        return self._recorder.broken or self._recorder.problem
+
+    @property
+    def situation(self) -> Situation:
+        """What the policy needs beyond the journal."""
+        return Situation(
+            driving=self._driving,
+            read_only=self.read_only,
+            broken=self._recorder.broken,
+            driver=self.run.driver_actor,
+            connected=self.identity is not None,
+            unavailable=dict(self._surroundings.unavailable),
+        )
+
+    def subscribe(self, listener: Callable[[], None]) -> Callable[[], None]:
+        """Call ``listener`` on the loop at every change; returns what ends the subscription."""
+        return self._recorder.subscribe(listener)
+
+    def located(self, item_id: str) -> Located:
+        """An item with the headings it stands under. Raises UsageError for an unknown id."""
+        if item_id not in self._index:
+            raise UsageError(f"This checklist has no item “{item_id}”")
+        return self._index[item_id]
+
+    def timeline(self) -> Sequence[Event]:
+        """Every event of the run, in order."""
+        return self._recorder.events
+
+    def output(self, item_id: str, attempt: int) -> Output | None:
+        """An attempt's output, None when it left none. Close it when done."""
+        return self._files.open_output(item_id, attempt)
+
+    def copy_text(self, text: str) -> str:
+        """A text as it may leave this program: every secret value masked."""
+        return self._surroundings.redact(text)
+
+    # Open and close ------------------------------------------------------------------------------------------------
+
+    async def open(self) -> None:
+        """Read the journal, become the driver if nobody is, identify the target, take over unfinished attempts."""
+        await self._recorder.catch_up()
+        await self._beat()
+        if not self.read_only:
+            self._driving = await self._journal.take_lease(self.actor)
+        await self._recorder.catch_up()
+        await self.identify()
+        if self._driving:
+            self.adopted = await self._attempts.adopt()
+        self._follower = asyncio.create_task(self._follow(), name="journal follower")
+
+    async def close(self) -> None:
+        """Leave the run: jobs go on, the lease is free, the journal stays as it is."""
+        await self.monitor.stop()
+        await self._stopper.close()
+        if self._follower is not None:
+            self._follower.cancel()
+            await asyncio.gather(self._follower, return_exceptions=True)
+        await self._attempts.close()
+        if self._driving:
+            # The lease of a process that is gone is free anyway, and the journal says so.
+            with contextlib.suppress(MigconsoleError):
+                await self._journal.release_lease()
+        await self._database.close()
+        await self._journal.close()
+
+    async def idle(self) -> None:
+        """Wait until no attempt followed by this console is running."""
+        await self._attempts.idle()
+
+    async def identify(self) -> None:
+        """Ask the server who it is; pin it the first time, compare it ever after."""
+        try:
+            identity = await self._database.identity()
+        except TargetError as error:
+            self.identity = None
+            self._recorder.trouble(error)
+            return
+        self._recorder.trouble(None)
+        self.identity = identity
+        if self.read_only and not self._driving and not self.run.identity:
+            return
+        if not self.run.identity:
+            await self._recorder.record(Kind.TARGET_PINNED, {"identity": asdict(identity)}, key="target.pinned")
+        pinned = ServerIdentity(**self.run.identity)
+        differences = pinned.differences(identity)
+        if tuple(differences) != self.run.changed:
+            await self._recorder.record(Kind.TARGET_CHANGED, {"differences": list(differences)})
+        self._recorder.changed()
+
+    async def repin(self, reason: str) -> None:
+        """Accept what the server now reports as the target of this run, with a reason on record."""
+        self._demand_reason(reason, 10)
+        identity = await self._database.identity()
+        self.identity = identity
+        await self._recorder.record(Kind.TARGET_PINNED, {"identity": asdict(identity), "reason": reason}, decision=True)
+
+    async def take_over(self, reason: str) -> bool:
+        """Become the driver in place of a console that is gone or silent; False while it is alive."""
+        if self.read_only:
+            raise StoppedError("This console is read-only")
+        self._driving = await self._journal.take_lease(self.actor, reason)
+        await self._recorder.catch_up()
+        if self._driving:
+            await self.identify()
+            self.adopted = await self._attempts.adopt()
+        self._recorder.changed()
+        return self._driving
+
+    async def hand_over(self) -> None:
+        """Stop driving; the next console that asks becomes the driver."""
+        await self._journal.release_lease()
+        self._driving = False
+        await self._recorder.catch_up()
+        self._recorder.changed()
+
+    # Ask -----------------------------------------------------------------------------------------------------------
+
+    def verdict(self, item_id: str, command: Command, alternative: int = 0) -> Verdict:
+        """Whether a command is possible on an item now, and why not."""
+        located = self.located(item_id)
+        chosen = self._alternative(located, alternative)
+        danger = Danger.READ if located.item.items else self._resolving.danger(chosen.step)
+        return judge(
+            self.run,
+            self.checklist,
+            located,
+            command,
+            self.situation,
+            alternative=chosen,
+            danger=danger,
+        )
+
+    def preview(self, item_id: str, alternative: int = 0) -> Preview:
+        """What running an item would do, with everything a person must see before saying yes."""
+        located = self.located(item_id)
+        chosen = self._alternative(located, alternative)
+        verdict = self.verdict(item_id, Command.RUN, alternative)
+        return self._resolving.preview(located.item, alternative, chosen, verdict, self.identity)
+
+    def effective(self, item_id: str, alternative: int = 0) -> Alternative:
+        """An alternative as it stands today: a hook that names no command is done by hand."""
+        return self._alternative(self.located(item_id), alternative)
+
+    def not_available(self, item_id: str, alternative: int = 0) -> str:
+        """Why this version cannot carry out an item's action, or ""."""
+        return not_available(self.effective(item_id, alternative), self._surroundings.unavailable)
+
+    def default_alternative(self, item_id: str) -> int:
+        """The alternative that was chosen last, else the first that can be carried out on this host."""
+        located = self.located(item_id)
+        last = self.run.record(item_id).last
+        if last is not None:
+            return last.alternative
+        return self._resolving.first_possible(located.item)
+
+    # Act -----------------------------------------------------------------------------------------------------------
+
+    async def start(self, item_id: str, alternative: int = 0, confirmation: Confirmation | None = None) -> Attempt:
+        """Carry out an item's action. Returns when the intent is on record and the attempt is on its way.
+
+        Raises StoppedError when policy, confirmation or the target's identity forbid it, UsageError when a variable
+        has no value.
+        """
+        confirmation = confirmation or Confirmation(0)
+        prepared = await self._allowed(item_id, alternative, confirmation)
+        item = self.located(item_id).item
+        return await self._attempts.start(item, alternative, prepared, confirmation)
+
+    async def finished(self, item_id: str, attempt: int) -> Attempt:
+        """Wait for the end of an attempt that this console follows."""
+        return await self._attempts.finished(item_id, attempt)
+
+    async def interactive(self, item_id: str, alternative: int, confirmation: Confirmation, run: Suspended) -> Attempt:
+        """Give an item's command the real terminal; its output is not captured, and the record says so."""
+        prepared = await self._allowed(item_id, alternative, confirmation)
+        item = self.located(item_id).item
+        step = item.steps[alternative].step
+        if not isinstance(step.action, RunAction):
+            raise UsageError("Only a command can have the terminal")
+        attempt = await self._attempts.start(item, alternative, prepared, confirmation, interactive=True)
+        argv = ["bash", "--noprofile", "--norc", "-o", "pipefail", "-c", step.action.script]
+        environment = self._attempts.terminal_environment(step, prepared, attempt)
+        try:
+            code = await run(argv, environment, str(self._surroundings.project / step.cwd))
+        except OSError as error:
+            await self._attempts.end(attempt, Outcome("failed", (f"it could not be executed: {error.strerror}",)))
+            return attempt
+        reason = "it had the terminal: interactive, not captured"
+        outcome = Outcome("asks" if code == 0 else "failed", (f"exit {code}", reason))
+        await self._attempts.end(attempt, outcome)
+        return attempt
+
+    async def attest(self, item_id: str, value: str = "", note: str = "", reason: str = "") -> None:
+        """A named person says that it is done. ``reason`` goes with an item taken out of order."""
+        await self._move(item_id, Command.ATTEST, reason, {"value": value, "note": note})
+
+    async def answer(self, item_id: str, value: str, note: str = "", reason: str = "") -> None:
+        """Answer an item with a value of its type; raises UsageError naming what is expected."""
+        action = self.located(item_id).item.steps[0].step.action
+        if not isinstance(action, Answer):
+            raise UsageError("This item takes no answer; attest it")
+        try:
+            value = check_answer(action.type, value, action.choices)
+        except AnswerError as error:
+            raise UsageError("This is not an answer to the question", str(error)) from None
+        await self._move(item_id, Command.ANSWER, reason, {"value": value, "note": note, "variable": action.variable})
+
+    async def accept(self, item_id: str, reason: str) -> None:
+        """Done, with issues that the reason names."""
+        await self._move(item_id, Command.ACCEPT, reason)
+
+    async def skip(self, item_id: str, reason: str) -> None:
+        """Leave out a line that is not required."""
+        await self._move(item_id, Command.SKIP, reason)
+
+    async def exclude(self, item_id: str, reason: str) -> None:
+        """Not applicable here: the line no longer counts."""
+        await self._move(item_id, Command.EXCLUDE, reason)
+
+    async def force(self, item_id: str, reason: str) -> None:
+        """Go on past a failure; the reason has at least ten characters and is listed ever after."""
+        await self._move(item_id, Command.FORCE, reason)
+
+    async def reopen(self, item_id: str, reason: str) -> None:
+        """Back to todo; what was recorded stays recorded."""
+        await self._move(item_id, Command.REOPEN, reason)
+
+    async def defer(self, item_id: str, reason: str, due: str) -> None:
+        """Not now, but until ``due``; listed until it is done."""
+        await self._move(item_id, Command.DEFER, reason, {"due": due})
+
+    async def note(self, text: str, item_id: str = "") -> None:
+        """Keep a remark; watching consoles may, too."""
+        if not text.strip():
+            raise UsageError("A note needs a text")
+        await self._recorder.record(Kind.NOTE, {"text": text, "item": item_id})
+
+    async def hold(self, reason: str, owner: str = "", until: str = "") -> None:
+        """Stop anything that changes something from starting."""
+        self._demand_reason(reason, 3)
+        data = {"reason": reason, "owner": owner or self.actor, "until": until}
+        await self._recorder.record(Kind.HOLD, data, decision=True)
+
+    async def release(self) -> None:
+        """End the hold; refused while a HOLD or PANIC file lies in the run directory."""
+        flags = await asyncio.to_thread(self._files.flags)
+        if flags:
+            names = " and ".join(sorted(flags))
+            raise StoppedError(
+                f"The run is held by the file {names}", str(self.directory), "Remove it to release the run."
+            )
+        await self._recorder.record(Kind.RELEASE, {}, decision=True)
+
+    async def set_variable(self, name: str, value: str) -> None:
+        """Give a variable of the checklist a value for this run; secrets come from the environment only."""
+        variable = self.checklist.variables.get(name)
+        if variable is None:
+            raise UsageError(f"The checklist declares no variable “{name}”")
+        if variable.secret:
+            raise UsageError(
+                f"“{name}” is a secret", "It is never recorded.", f"Set {variable.env or name} in the environment."
+            )
+        await self._recorder.record(Kind.VARIABLE_SET, {"name": name, "value": value}, decision=True)
+
+    async def stop(self, item_id: str, *, yes: bool = False) -> StopState:
+        """Use the next rung of the stop ladder on an item's running attempt."""
+        verdict = self.verdict(item_id, Command.STOP)
+        if not verdict.allowed:
+            raise StoppedError(verdict.reason)
+        return await self._stopper.stop(self.run.items[item_id].attempts[-1], yes=yes)
+
+    def stop_state(self, item_id: str) -> StopState | None:
+        """How far the stopping of an item's running attempt is, None when nobody has begun."""
+        last = self.run.record(item_id).last
+        return self._stopper.state(last) if last is not None and last.running else None
+
+    async def resize(self, rows: int, columns: int) -> None:
+        """The output pane's size, for running and coming terminals."""
+        await self._attempts.resize(rows, columns)
+
+    # Inside --------------------------------------------------------------------------------------------------------
+
+    def _alternative(self, located: Located, alternative: int) -> Alternative:
+        steps = located.item.steps
+        if not 0 <= alternative < len(steps):
+            raise UsageError(f"“{located.item.title}” has {len(steps)} alternatives")
+        return self._resolving.effective(steps[alternative])
+
+    async def _allowed(self, item_id: str, alternative: int, confirmation: Confirmation) -> Prepared:
+        verdict = self.verdict(item_id, Command.RUN, alternative)
+        if not verdict.allowed and not (verdict.overridable and len(confirmation.reason.strip()) >= 3):
+            raise StoppedError("This cannot run now", verdict.reason)
+        located = self.located(item_id)
+        prepared = self._resolving.prepare(self._alternative(located, alternative).step)
+        if prepared.unresolved:
+            raise UsageError("A variable has no value", "\n".join(prepared.unresolved))
+        if prepared.danger is not Danger.READ:
+            await self.identify()
+            if self.identity is None:
+                raise StoppedError(
+                    "The target cannot be identified", self.problem, "Nothing that changes anything starts."
+                )
+            if self.run.changed:
+                raise StoppedError("The target changed", "; ".join(self.run.changed))
+        self._resolving.demand(prepared.danger, confirmation, self.identity)
+        return prepared
+
+    async def _move(self, item_id: str, command: Command, reason: str = "", data: dict[str, str] | None = None) -> None:
+        verdict = self.verdict(item_id, command)
+        if not verdict.allowed and not (verdict.overridable and len(reason.strip()) >= 3):
+            raise StoppedError(f"“{self.located(item_id).item.title}” cannot be changed so", verdict.reason)
+        move = MOVES[command]
+        if move is not Move.ATTEST:
+            self._demand_reason(reason, {Move.FORCE: 10}.get(move, 3))
+        payload = {"item": item_id, "move": move.value, "reason": reason, **(data or {})}
+        await self._recorder.record(Kind.ITEM_MOVED, payload, decision=True)
+
+    def _demand_reason(self, reason: str, length: int) -> None:
+        if len(reason.strip()) < length:
+            raise UsageError(f"A reason of at least {length} characters is required")
+
+    async def _beat(self) -> None:
+        try:
+            self.presences = await self._journal.heartbeat()
+            self._driving = self._driving and await self._journal.holds_lease()
+            self._recorder.mend()
+        except JournalError as error:
+            self._recorder.break_off(error)
+
+    async def _follow(self) -> None:
+        count = 0
+        while True:
+            await asyncio.sleep(FOLLOW)
+            count += 1
+            try:
+                await self._recorder.catch_up()
+                await self._watch_flags()
+            except MigconsoleError as error:
+                self._recorder.trouble(error)
+            if count % int(BEAT / FOLLOW) == 0:
+                await self._beat()
+                if self.identity is None:
+                    await self.identify()
+
+    async def _watch_flags(self) -> None:
+        """A HOLD file holds the run from any shell; its removal releases what it held."""
+        flags = await asyncio.to_thread(self._files.flags)
+        held = self.run.hold
+        for name in ("PANIC", "HOLD"):
+            if name in flags and held is None and self._driving:
+                reason = flags[name] or f"the file {name} lies in the run directory"
+                await self._recorder.record(Kind.HOLD, {"reason": reason, "owner": f"file {name}"}, decision=True)
+                return
+        if held is not None and held.owner.startswith("file ") and not flags and self._driving:
+            await self._recorder.record(Kind.RELEASE, {}, decision=True)

@@ -1,0 +1,133 @@
+"""Stopping a running attempt for real: a ladder of rungs, each recorded before it is used, the last ones asked for.
+
+SIGINT comes first because psql and libpq tools cancel their statement on it; a client that is terminated or killed
+leaves its statement running on the server. The second rung asks the server itself, by application name. Both only end
+what the attempt started, so the second follows by itself; SIGTERM and SIGKILL need a person's yes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from migconsole.domain.events import Kind
+from migconsole.domain.run import Attempt
+from migconsole.engine.attempts import Attempts
+from migconsole.engine.ports import Database, Jobs, RunFiles, StopRung
+from migconsole.engine.recorder import Recorder
+from migconsole.errors import StoppedError, TargetError
+
+LADDER = (StopRung.INTERRUPT, StopRung.CANCEL_BACKEND, StopRung.TERMINATE, StopRung.KILL)
+
+WAITS = {StopRung.INTERRUPT: 5.0, StopRung.CANCEL_BACKEND: 10.0, StopRung.TERMINATE: 10.0, StopRung.KILL: 10.0}
+"""Seconds that a rung is given before the next is offered."""
+
+
+@dataclass(frozen=True, slots=True)
+class StopState:
+    """Where on the ladder a running attempt is. ``next_at`` is monotonic seconds; ``asks``: the next needs a yes."""
+
+    item: str
+    attempt: int
+    sent: tuple[str, ...]
+    next_rung: StopRung | None
+    next_at: float | None
+    asks: bool
+    message: str
+
+
+class Stopper:
+    """Walks the ladder for each attempt that is being stopped."""
+
+    def __init__(self, recorder: Recorder, attempts: Attempts, jobs: Jobs, database: Database, files: RunFiles) -> None:
+        self._recorder = recorder
+        self._attempts = attempts
+        self._jobs = jobs
+        self._database = database
+        self._files = files
+        self._sent_at: dict[tuple[str, int], float] = {}
+        self._messages: dict[tuple[str, int], str] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def state(self, attempt: Attempt) -> StopState | None:
+        """The ladder of an attempt, None when nobody has begun to stop it."""
+        if not attempt.signals:
+            return None
+        key = (attempt.item, attempt.number)
+        sent_at = self._sent_at.get(key)
+        rung = self._next(attempt)
+        wait = WAITS[StopRung(attempt.signals[-1])]
+        next_at = None if rung is None or sent_at is None else sent_at + wait
+        asks = rung in (StopRung.TERMINATE, StopRung.KILL)
+        message = self._messages.get(key, "")
+        return StopState(attempt.item, attempt.number, attempt.signals, rung, next_at, asks, message)
+
+    async def stop(self, attempt: Attempt, *, yes: bool = False) -> StopState:
+        """Use the next rung. Raises StoppedError when it needs a yes that was not given."""
+        if not attempt.running:
+            raise StoppedError("It has ended already")
+        if self._attempts.cancel(attempt):
+            await self._record(attempt, StopRung.INTERRUPT)
+            return StopState(attempt.item, attempt.number, attempt.signals, None, None, False, "given up")
+        rung = self._next(attempt)
+        if rung is None:
+            raise StoppedError(
+                "Every rung has been used", "SIGKILL was sent and processes remain.", "See the item's evidence."
+            )
+        if rung in (StopRung.TERMINATE, StopRung.KILL) and not yes:
+            raise StoppedError(
+                f"{rung.value} needs your yes", "The client would end without cancelling its statement on the server."
+            )
+        await self._use(attempt, rung)
+        state = self.state(attempt)
+        assert state is not None
+        return state
+
+    async def close(self) -> None:
+        """Forget the countdowns; nothing more is sent."""
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _use(self, attempt: Attempt, rung: StopRung) -> None:
+        key = (attempt.item, attempt.number)
+        await self._record(attempt, rung)
+        self._sent_at[key] = time.monotonic()
+        if rung is StopRung.CANCEL_BACKEND:
+            self._messages[key] = await self._cancel_backends(attempt)
+        else:
+            await self._jobs.stop(self._directory(attempt), rung)
+            self._messages[key] = f"{rung.value} sent to the whole process tree"
+        self._recorder.changed()
+        if rung is StopRung.INTERRUPT:
+            task = asyncio.create_task(self._then_cancel(attempt), name=f"stop {attempt.item}")
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _then_cancel(self, attempt: Attempt) -> None:
+        try:
+            async with asyncio.timeout(WAITS[StopRung.INTERRUPT]):
+                await self._attempts.finished(attempt.item, attempt.number)
+        except TimeoutError:
+            if attempt.running and attempt.signals == (StopRung.INTERRUPT.value,):
+                await self._use(attempt, StopRung.CANCEL_BACKEND)
+
+    async def _cancel_backends(self, attempt: Attempt) -> str:
+        try:
+            count = await self._database.cancel(attempt.app_name)
+        except TargetError as error:
+            return f"the server could not be asked to cancel: {error.title}"
+        return f"pg_cancel_backend: {count} of its backends signalled"
+
+    async def _record(self, attempt: Attempt, rung: StopRung) -> None:
+        data = {"item": attempt.item, "attempt": attempt.number, "rung": rung.value}
+        await self._recorder.record(Kind.ATTEMPT_SIGNALLED, data, decision=True)
+
+    def _next(self, attempt: Attempt) -> StopRung | None:
+        used = len(attempt.signals)
+        return LADDER[used] if used < len(LADDER) else None
+
+    def _directory(self, attempt: Attempt) -> Path:
+        return self._files.attempt(attempt.item, attempt.number)

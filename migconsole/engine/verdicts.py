@@ -1,0 +1,120 @@
+"""From what an attempt left behind to its outcome: exit 0 alone never counts as a pass."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from migconsole.domain.checklist import Danger, Step
+from migconsole.domain.expectation import Judgement, Observation, evaluate, patterns
+from migconsole.domain.run import Attempt
+from migconsole.domain.text import sanitise
+from migconsole.engine.ports import CheckResult, JobPhase, JobStatus, Output
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How an attempt ended: ``outcome`` is a key of domain.run.OUTCOME_MOVES, ``lines`` the evidence for a person."""
+
+    outcome: str
+    reasons: tuple[str, ...] = ()
+    lines: tuple[str, ...] = ()
+    captured: Mapping[str, str] = field(default_factory=dict)
+    duration: float | None = None
+    size: int | None = None
+    sha256: str = ""
+
+    def adding(self, lines: tuple[str, ...]) -> Outcome:
+        """The same with more evidence."""
+        return replace(self, lines=(*self.lines, *lines))
+
+    def measured(self, duration: float, size: int, sha256: str) -> Outcome:
+        """The same with how long it took and what its output file holds."""
+        return replace(self, duration=duration, size=size, sha256=sha256)
+
+
+def judge_job(step: Step, attempt: Attempt, status: JobStatus, output: Output | None) -> Outcome:
+    """Judge a command by its exit, its output and the expectation; reads the output file, so call it off the loop."""
+    result = status.result
+    if status.phase is not JobPhase.FINISHED or result is None:
+        return Outcome("interrupted", (status.reason or "its job ended without leaving a result",))
+    mutating = attempt.danger != Danger.READ
+    if result.exit_code is None and result.signal is None:
+        return Outcome("failed", (result.error or "it could not be executed",))
+    if result.timed_out:
+        return Outcome("failed", (f"no end within {step.timeout:g} s; it was stopped",))
+    if result.signal is not None or (attempt.signals and result.exit_code != 0):
+        how = (
+            f"ended by signal {result.signal}" if result.signal is not None else f"exit {result.exit_code} after a stop"
+        )
+        if mutating:
+            return Outcome("interrupted", (f"{how}: what it changed before is not known",))
+        return Outcome("failed", (how,))
+    complete = not result.error
+    matched = _matched(step, output)
+    captured, missed = _captured(step, output)
+    observation = Observation(exit_code=result.exit_code, matched=matched)
+    judgement = evaluate(step.expect, (observation,)) if step.expect else Judgement(None)
+    reasons = [*judgement.reasons, *missed]
+    if not complete:
+        reasons.append(f"the output is incomplete: {result.error}")
+    expects_exit = step.expect is not None and any(c.key == "exit" for c in step.expect.conditions)
+    if result.exit_code != 0 and not expects_exit:
+        reasons.insert(0, f"exit {result.exit_code}")
+        return Outcome("failed", tuple(reasons), captured=captured)
+    if judgement.passed is False:
+        return Outcome("failed", tuple(reasons), captured=captured)
+    if judgement.passed is None or not complete:
+        if step.expect is None:
+            reasons.append("exit 0, and nothing was declared that it must show: did it do what it should?")
+        return Outcome("asks", tuple(reasons), captured=captured)
+    return Outcome("passed", tuple(reasons), captured=captured)
+
+
+def judge_check(step: Step, result: CheckResult) -> Outcome:
+    """Judge a query or check by the expectation; without one a check's own opinion counts, a query asks a person."""
+    if step.expect is not None:
+        judgement = evaluate(step.expect, result.observations)
+        if judgement.passed is not False and result.judgement is None and result.reason:
+            judgement = Judgement(None, (*judgement.reasons, result.reason))
+    else:
+        reason = result.reason or "nothing was declared that the result must show: is this what it should be?"
+        judgement = Judgement(result.judgement, () if result.judgement else (reason,))
+    word = {True: "passed", False: "failed", None: "asks"}[judgement.passed]
+    return Outcome(word, judgement.reasons, result.lines)
+
+
+def _settled(output: Output) -> None:
+    deadline = time.monotonic() + 60
+    while not output.complete and time.monotonic() < deadline:
+        output.grow(0.5)
+
+
+def _matched(step: Step, output: Output | None) -> dict[str, bool]:
+    wanted = patterns(step.expect) if step.expect else ()
+    if output is None:
+        return dict.fromkeys(wanted, False)
+    _settled(output)
+    return {pattern: output.find(pattern.encode(), 0) is not None for pattern in wanted}
+
+
+def _captured(step: Step, output: Output | None) -> tuple[dict[str, str], list[str]]:
+    """The first group of the last match of each capture, and a reason for each that matched nothing."""
+    captured: dict[str, str] = {}
+    missed: list[str] = []
+    for name, pattern in step.capture.items():
+        found = None
+        if output is not None:
+            _settled(output)
+            number = output.find(pattern.encode(), max(0, len(output) - 1), backwards=True)
+            if number is not None:
+                text = sanitise(output.line(number).decode("utf-8", "replace"))
+                matches = list(re.finditer(pattern, text))
+                found = matches[-1] if matches else None
+        if found is None:
+            missed.append(f"nothing in the output matches what “{name}” is captured with")
+        else:
+            captured[name] = found.group(1) if found.re.groups else found.group(0)
+    return captured, missed

@@ -1,0 +1,254 @@
+"""Opening a run: the checklist, its target and the run directory become a session."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dotenv import dotenv_values
+
+from migconsole.adapters import checklists, processes
+from migconsole.adapters.checklists import Loaded
+from migconsole.adapters.jobs import DetachedJobs
+from migconsole.adapters.journal.sqlite import Console, SqliteJournal
+from migconsole.adapters.postgres.checks import CHECKS
+from migconsole.adapters.postgres.database import PostgresDatabase
+from migconsole.adapters.postgres.target import resolve_target
+from migconsole.adapters.runs import RunDirectory, RunStore, opened_data, state_directory
+from migconsole.domain.checklist import Check, Checklist
+from migconsole.domain.events import Draft, Kind
+from migconsole.domain.secrets import Secrets
+from migconsole.domain.shell import Command, UnreadableError, commands
+from migconsole.domain.target import Target
+from migconsole.domain.variables import Resolver, UnresolvedError
+from migconsole.engine.ports import Surroundings
+from migconsole.engine.session import Session
+from migconsole.errors import JournalError, StoppedError, UsageError
+
+_ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\+?=")
+_BUILTINS = re.compile(
+    r"[!.:\[{}]|break|command|continue|declare|do|done|echo|elif|else|esac|eval|exec|exit|export|false|fi|for|if|in|local"
+    r"|printf|pwd|read|readonly|return|select|set|shift|source|test|then|time|times|trap|true|type|ulimit|umask|unset|until"
+    r"|wait|while"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line gave. Empty values mean: not given."""
+
+    state_dir: str | None = None
+    target: str = ""
+    actor: str = ""
+    variables: Mapping[str, str] = field(default_factory=dict)
+    read_only: bool = False
+    theme: str = ""
+    mouse: bool = True
+    project: Path | None = None
+
+
+async def create(name: str, options: Options) -> Session:
+    """Start a run of a checklist. Nothing is left behind when it cannot start."""
+    loaded = checklists.load(checklists.find(name))
+    project = options.project or Path.cwd()
+    given = _given(loaded.checklist, options.variables)
+    surroundings = _surroundings(loaded.checklist, project, options, given)
+    store = RunStore(state_directory(options.state_dir))
+    directory, run_id = store.create(loaded.checklist.title, loaded.source)
+    actor = options.actor or processes.login_name()
+    console = Console.here(actor)
+    try:
+        journal = await SqliteJournal.create(directory.journal, console)
+        opened = {
+            "run": run_id,
+            "title": loaded.checklist.title,
+            "checklist": str(loaded.path),
+            "checklist_sha256": loaded.sha256,
+            "target": surroundings.surroundings.target,
+            "database": surroundings.target.name,
+            "environment": loaded.checklist.target.environment,
+            "project": str(project.absolute()),
+            "variables": given,
+        }
+        redact = surroundings.surroundings.redact
+        data = {key: redact(value) if isinstance(value, str) else value for key, value in opened.items()}
+        data["variables"] = {key: redact(value) for key, value in given.items()}
+        await journal.append(Draft(Kind.RUN_OPENED, data, actor, key="run.opened"))
+    except JournalError:
+        shutil.rmtree(directory.path, ignore_errors=True)
+        raise
+    return _session(loaded, journal, directory, surroundings, console, options)
+
+
+async def resume(name: str | None, options: Options) -> Session:
+    """Open an existing run again, as it was left."""
+    directory = RunStore(state_directory(options.state_dir)).find(name)
+    return await reopen(directory, options)
+
+
+async def reopen(directory: RunDirectory, options: Options) -> Session:
+    """Open a run by its directory. Raises StoppedError when today's target is not the run's."""
+    data = opened_data(directory)
+    loaded = checklists.load(directory.checklist)
+    if loaded.sha256 != data.get("checklist_sha256"):
+        raise JournalError(
+            "The frozen checklist of this run was changed",
+            str(directory.checklist),
+            "Put the original back; the run executes only what it was opened with.",
+        )
+    if options.variables:
+        raise UsageError(
+            "A run keeps the variables it was opened with", remedy="Change them in the console, on record."
+        )
+    project = options.project or Path(str(data.get("project", ".")))
+    given = {str(k): str(v) for k, v in dict(data.get("variables", {})).items()}  # type: ignore[call-overload]
+    surroundings = _surroundings(loaded.checklist, project, options, given)
+    if data.get("database") not in (None, surroundings.target.name):
+        raise StoppedError(
+            "This run belongs to another target",
+            f"It was opened on {data['database']}; today's environment says {surroundings.target.name}.",
+            "Set DATABASE_URL, or pass --target, to the run's own database.",
+        )
+    console = Console.here(options.actor or processes.login_name())
+    journal = await SqliteJournal.open(directory.journal, console)
+    return _session(loaded, journal, directory, surroundings, console, options)
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A resolved target with everything around it."""
+
+    target: Target
+    surroundings: Surroundings
+
+
+def _session(
+    loaded: Loaded,
+    journal: SqliteJournal,
+    directory: RunDirectory,
+    setting: Setting,
+    console: Console,
+    options: Options,
+) -> Session:
+    return Session(
+        loaded.checklist,
+        journal,
+        directory,
+        DetachedJobs(),
+        PostgresDatabase(setting.target, project=setting.surroundings.project),
+        setting.surroundings,
+        console_id=console.id,
+        actor=console.actor,
+        read_only=options.read_only,
+    )
+
+
+def _given(checklist: Checklist, variables: Mapping[str, str]) -> dict[str, str]:
+    """``--var`` values, all declared and none secret: they are recorded and were typed on a command line."""
+    for name in variables:
+        variable = checklist.variables.get(name)
+        if variable is None:
+            known = ", ".join(checklist.variables) or "none"
+            raise UsageError(f"The checklist declares no variable “{name}”", f"It declares: {known}.")
+        if variable.secret:
+            where = variable.env or name
+            raise UsageError(
+                f"“{name}” is a secret and cannot be given with --var", remedy=f"Set {where} in the environment."
+            )
+    return dict(variables)
+
+
+def _surroundings(checklist: Checklist, project: Path, options: Options, given: Mapping[str, str]) -> Setting:
+    env_file = _env_file(checklist, project)
+    environment = dict(os.environ)
+    resolver = Resolver(checklist.variables, given=given, env_file=env_file, environment=environment)
+    target = resolve_target(_target_url(checklist, resolver, options), environment={**environment, **env_file})
+    secrets = Secrets(resolver.secret_values(), names=(target.host, target.database, target.user))
+    for secret in target.secrets():
+        secrets.add(secret)
+    if target.password is not None:
+        secrets.add_password(target.password)
+    child_secrets = {name: secret.reveal() for name, secret in target.child_secrets().items()}
+    return Setting(
+        target,
+        Surroundings(
+            project=project,
+            target=target.display,
+            env_file=env_file,
+            environment=environment,
+            child_environment=target.child_environment(),
+            child_secrets=child_secrets,
+            originals={name: secret.reveal() for name, secret in target.originals.items()},
+            masks=secrets.values(),
+            redact=secrets.redact,
+            unavailable=_unavailable(checklist),
+            missing=lambda script, cwd: _missing(script, project / cwd),
+        ),
+    )
+
+
+def _target_url(checklist: Checklist, resolver: Resolver, options: Options) -> str | None:
+    """``--target``, else the checklist's URL; None lets libpq's own variables speak where DATABASE_URL is not set."""
+    if options.target:
+        return options.target
+    try:
+        return resolver.expand(checklist.target.url)
+    except UnresolvedError as error:
+        if error.names == ("DATABASE_URL",):
+            return None
+        raise UsageError("The checklist's target has no value", str(error)) from None
+
+
+def _env_file(checklist: Checklist, project: Path) -> dict[str, str]:
+    if not checklist.env_file:
+        return {}
+    path = project / checklist.env_file
+    try:
+        return {name: value or "" for name, value in dotenv_values(path, interpolate=False).items()}
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise UsageError("The env file cannot be read", f"{path}: {reason}") from None
+
+
+def _unavailable(checklist: Checklist) -> dict[str, str]:
+    """Checks that a checklist names and this version does not have; jobs are known by policy."""
+    walks = (*checklist.walk(), *checklist.walk_rollback())
+    named = {alt.step.action.name for loc in walks for alt in loc.item.steps if isinstance(alt.step.action, Check)}
+    return {
+        f"check:{name}": f"the check “{name}” is not available yet; look for yourself and attest it"
+        for name in named - set(CHECKS)
+    }
+
+
+def _missing(script: str, cwd: Path) -> str:
+    """The first program or script of a shell text that is not here; "" when all are, or it cannot be told."""
+    if not cwd.is_dir():
+        return f"the directory {cwd} does not exist"
+    try:
+        programs = [_program(command) for command in commands(script)]
+    except UnreadableError:
+        return ""
+    if "cd" in programs:
+        return ""
+    for word in programs:
+        if not word or _BUILTINS.fullmatch(word):
+            continue
+        if "/" in word:
+            path = cwd / word
+            if not path.is_file():
+                return f"{word} does not exist"
+            if not os.access(path, os.X_OK):
+                return f"{word} is not executable"
+        elif shutil.which(word) is None:
+            return f"{word} is not on the PATH"
+    return ""
+
+
+def _program(command: Command) -> str:
+    """The program that a simple command starts, "" where the shell would put it in."""
+    words = [word for word in command if not _ASSIGNMENT.match(word.text)]
+    return words[0].text if words and words[0].literal else ""

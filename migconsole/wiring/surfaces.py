@@ -1,0 +1,120 @@
+"""Surfaces on a session: the full screen, the headless run, and the demo that shows either."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+
+from migconsole.adapters import checklists
+from migconsole.adapters.runs import RunDirectory
+from migconsole.domain.checklist import Danger
+from migconsole.engine.headless import Headless, Permissions
+from migconsole.engine.ports import RunSummary
+from migconsole.engine.session import Session
+from migconsole.errors import EXIT_INTERRUPTED
+from migconsole.wiring import opening, overview
+from migconsole.wiring.opening import Options
+
+Opening = Callable[[], Awaitable[Session]]
+
+
+class RunLibrary:
+    """What the runs screen lists and opens; see ``engine.ports.Library``."""
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+
+    def runs(self) -> list[RunSummary]:
+        """All runs, newest first."""
+        return overview.summaries(self._options.state_dir)
+
+    def checklists(self) -> list[tuple[Path, str]]:
+        """The checklists at hand with their titles."""
+        return checklists.available()
+
+    async def open(self, run: Path) -> Session:
+        """Open an existing run."""
+        return await opening.reopen(RunDirectory(run), self._options)
+
+    async def create(self, checklist: Path) -> Session:
+        """Start a run of a checklist."""
+        return await opening.create(str(checklist), self._options)
+
+
+def show(start: Opening, options: Options) -> int:
+    """Open a session in the full screen; returns the exit code."""
+    from migconsole.tui.app import run_console  # noqa: PLC0415 - headless use must not load the screen library
+
+    return run_console(start=start, library=RunLibrary(options), theme=options.theme, mouse=options.mouse)
+
+
+def show_home(options: Options) -> int:
+    """Open the runs screen; returns the exit code."""
+    from migconsole.tui.app import run_console  # noqa: PLC0415 - headless use must not load the screen library
+
+    return run_console(start=None, library=RunLibrary(options), theme=options.theme, mouse=options.mouse)
+
+
+def permissions(
+    *,
+    attest_all: str,
+    answers: Mapping[str, str],
+    alternatives: Mapping[str, int],
+    allow: str,
+    confirm: str,
+    stop_after: str,
+) -> Permissions:
+    """What the command line allows a headless run."""
+    dangers = frozenset({Danger(allow)}) if allow else frozenset[Danger]()
+    return Permissions(attest_all, dangers, confirm, dict(answers), dict(alternatives), stop_after)
+
+
+async def headless(start: Opening, allowed: Permissions, say: Callable[[str], None]) -> int:
+    """Carry a run without a screen; returns the exit code."""
+    session = await start()
+    try:
+        await session.open()
+        say(f"{session.run.title}  on {session.target_display}")
+        for attempt in session.adopted:
+            say(f"taken over: {attempt.item} attempt {attempt.number}: {attempt.outcome or 'still running'}")
+        driver = Headless(session, allowed, say)
+        try:
+            code = await driver.run()
+        except asyncio.CancelledError:
+            say("interrupted; what runs goes on, `migconsole resume` follows it again")
+            return EXIT_INTERRUPTED
+        say(f"{driver.summary()}  journal {session.run.head} events, head {session.run.head_hash[:16]}")
+        say(f"run {session.directory}")
+        return code
+    finally:
+        await session.close()
+
+
+def demo(scenario: str, *, keep: bool, headless_run: bool, options: Options, say: Callable[[str], None]) -> int:
+    """Set the demo up, carry a run through it with or without a screen, and clean up."""
+    from migconsole.demo.demo import Demo  # noqa: PLC0415 - the demo's parts are an extra
+
+    with Demo(scenario=scenario, keep=keep, progress=say) as prepared:
+        os.environ.update(prepared.environment)
+        chosen = Options(
+            state_dir=str(prepared.state_dir),
+            variables=prepared.variables,
+            project=prepared.project,
+            actor=options.actor,
+            theme=options.theme,
+            mouse=options.mouse,
+        )
+
+        async def start() -> Session:
+            return await opening.create("prisma", chosen)
+
+        if headless_run:
+            allowed = Permissions(attest_all="demo run", allow=frozenset({Danger.MUTATING}), answers=prepared.answers)
+            code = asyncio.run(headless(start, allowed, say))
+        else:
+            code = show(start, chosen)
+    if prepared.come_back:
+        say(prepared.come_back)
+    return code

@@ -200,12 +200,11 @@ class Demo:
 
     def _prepare(self) -> None:
         began = time.monotonic()
-        server = EmbeddedServer(settings=database.SETTINGS, password=secrets.token_hex(12), keep=self.keep)
+        server = EmbeddedServer(settings=database.SETTINGS, password=secrets.token_hex(12))
         self._progress(f"Starting PostgreSQL {server.version}")
         self._home = Path(tempfile.mkdtemp(prefix="migconsole-demo-"))
-        if not self.keep:
-            self._guard = server.guard = Guard()
-            self._guard.folder(self._home)
+        self._guard = server.guard = Guard()
+        self._guard.folder(self._home)
         self._server = server
         server.start()
         for folder in (self.state_dir, self.backup_dir):
@@ -222,7 +221,10 @@ class Demo:
         self._progress(f"{database.rows(server):,} rows; {pending} migrations wait in {self.project}")
         project.create_launcher(self.project, self.application_url, None if self.keep else os.getpid())
         self.start_application()
-        self._record()
+        if self.keep:
+            self._record()
+            self._guard.dismiss()
+            self._guard = server.guard = None
         self._progress(f"Ready after {time.monotonic() - began:.1f} s")
 
     def run_script(self, name: str, *arguments: str) -> str:
@@ -275,7 +277,7 @@ class Demo:
             demo = cls(known["scenario"], keep=True)
             demo._owner_password = known["owner_password"]
             demo._application_password = known["application_password"]
-            server = EmbeddedServer(tree=tree, password=known["server_password"], keep=True)
+            server = EmbeddedServer(tree=tree, password=known["server_password"])
             server.adopt(Path(known["base"]))
         except (OSError, ValueError, KeyError) as error:
             raise UsageError(f"There is no demo in {home}", str(error)) from error

@@ -35,7 +35,7 @@ class EmbeddedServer:
     ``settings`` go to the configuration, above our own. ``password`` is the superuser's and makes every connection
     need one (scram-sha-256); without it everyone on this machine gets in, which is for tests alone. ``hba`` replaces
     pg_hba.conf. ``primary`` makes this a streaming standby of a running server. ``guard`` is told to stop the server
-    and remove its files should this process die; without one the server has its own. ``keep`` leaves them alone then.
+    and remove its files should this process die; without one the server has its own.
     """
 
     host = "127.0.0.1"
@@ -49,7 +49,6 @@ class EmbeddedServer:
         hba: str = "",
         primary: EmbeddedServer | None = None,
         guard: Guard | None = None,
-        keep: bool = False,
     ) -> None:
         self.tree: Tree = tree or (primary.tree if primary else find_tree())
         self.clients = find_clients(self.tree)
@@ -58,7 +57,6 @@ class EmbeddedServer:
         self.port = 0
         self._hba = hba
         self._primary = primary
-        self._keep = keep
         self.guard = guard
         self._owns_guard = False
         self._base: Path | None = None
@@ -152,11 +150,10 @@ class EmbeddedServer:
         try:
             self._privilege, self.tree = choose(self.tree, self._base)
             self._privilege.hand_over(self._base)
-            if self.guard is None and not self._keep:
+            if self.guard is None:
                 self.guard, self._owns_guard = Guard(), True
-            if self.guard is not None and not self._keep:
-                self.guard.server(self.data)
-                self.guard.folder(self._base)
+            self.guard.server(self.data)
+            self.guard.folder(self._base)
             self._initialise()
             self._launch_on_free_port()
         except BaseException:
@@ -201,9 +198,9 @@ class EmbeddedServer:
     # -- how --------------------------------------------------------------------------------------------------------
 
     def adopt(self, base: Path) -> None:
-        """Take charge of the server that another process has left below ``base``, running or not."""
+        """Take charge of the server that another process has left below ``base``, running or not, without a guard."""
         text = (base / "d" / "migconsole.conf").read_text(encoding="utf-8")
-        self._base, self._keep = base, True
+        self._base = base
         self._privilege, self.tree = choose(self.tree, base)
         self.port = int(text.split("port = '", 1)[1].split("'", 1)[0])
 

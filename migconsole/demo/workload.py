@@ -111,15 +111,19 @@ class Application:
         self.state = state
         self.parent = parent
         self.ending = False
+        self.stopped = True
         self.reached = time.monotonic()
         self._connected = {API: 0, WORKER: 0}
         self._times: list[float] = []
         self._broken: set[str] = set()
 
-    @property
-    def stopped(self) -> bool:
-        """Whether the application has been told to stop, which closes its sessions but not its process."""
-        return self.ending or (self.state / "stopped").exists()
+    def look(self) -> None:
+        """See whether the application has been told to stop, which closes its sessions but not its process."""
+        stopped = self.ending or (self.state / "stopped").exists()
+        if stopped != self.stopped:
+            self.stopped = stopped
+            for name in (API, WORKER):
+                self.log("INFO", name, "stopped" if stopped else "starting")
 
     def log(self, level: str, name: str, text: str) -> None:
         """Add a line to the application's log; a folder that is gone means that the demo is."""
@@ -203,19 +207,16 @@ async def _session(application: Application, name: str, mix: tuple[Transaction, 
 
 async def _watch(application: Application) -> None:
     """Notice starts, report, and end everything when it is no longer wanted."""
-    was_stopped, reported = True, time.monotonic()
+    reported = time.monotonic()
     while not application.ending:
-        stopped = application.stopped
-        if stopped != was_stopped:
-            for name in (API, WORKER):
-                application.log("INFO", name, "stopped" if stopped else "starting")
-            was_stopped = stopped
+        application.look()
         if time.monotonic() - reported > _REPORT_EVERY:
             application.report()
             reported = time.monotonic()
         if application.orphaned():
             application.ending = True
         await asyncio.sleep(_GLANCE)
+    application.look()
 
 
 async def run(application: Application) -> None:

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Removes portal users that share their address with an older one of the same client and have never logged in, and
-# marks a migration that failed because of them as rolled back, as `prisma migrate resolve --rolled-back` does.
+# Removes portal users that share their address with an older one of the same client and have never logged in. A
+# migration that failed because of them is marked as rolled back, so that it can be tried again.
 
 source "$(dirname "${BASH_SOURCE[0]}")/../prisma/migrations/database.sh"
 
@@ -22,11 +22,9 @@ if ((left > 0)); then
   exit 1
 fi
 
-resolved="$(sql <<'SQL'
-UPDATE _prisma_migrations SET rolled_back_at = clock_timestamp()
-WHERE finished_at IS NULL AND rolled_back_at IS NULL AND migration_name LIKE '%\_add\_user\_preferences'
-RETURNING 'Migration ' || migration_name || ' marked as rolled back';
-SQL
-)"
-[[ -z "$resolved" ]] || echo "$resolved"
-echo "Run ./prisma/migrations/apply-all-migrations.sh again"
+failed="$(sql -c "SELECT migration_name FROM _prisma_migrations WHERE finished_at IS NULL AND rolled_back_at IS NULL
+                    AND migration_name LIKE '%\_add\_user\_preferences'")"
+if [[ -n "$failed" ]]; then
+  ./prisma/migrations/resolve-rolled-back.sh "$failed"
+  echo "Run ./prisma/migrations/apply-all-migrations.sh again"
+fi

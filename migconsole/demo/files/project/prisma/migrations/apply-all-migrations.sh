@@ -22,7 +22,7 @@ take_lock() {
   psql -XAtq -v ON_ERROR_STOP=1 -d "$url" <"$scratch/in" >"$scratch/out" &
   lock_holder=$!
   exec 9>"$scratch/in" 8<"$scratch/out"
-  echo "SET lock_timeout = '10s'; SELECT 'locked' FROM pg_advisory_lock($LOCK);" >&9
+  echo "SET lock_timeout = '${MIGRATION_LOCK_TIMEOUT:-10s}'; SELECT 'locked' FROM pg_advisory_lock($LOCK);" >&9
   local answer=""
   read -r answer <&8 || true
   if [[ "$answer" != locked ]]; then
@@ -96,8 +96,11 @@ apply() {
     {
       echo "    FAILED: $name"
       echo "    Its changes were rolled back; the migrations after it were not started."
-      [[ "$name" != *_add_user_preferences ]] ||
-        echo "    Duplicate addresses can be removed with ./ops/fix-duplicate-emails.sh; then run this script again."
+      if grep -q '(client_id, email).* is duplicated' "$scratch/said"; then
+        echo "    Remove the duplicate addresses with ./ops/fix-duplicate-emails.sh; then run this script again."
+      else
+        echo "    Mend the cause, then ./prisma/migrations/resolve-rolled-back.sh $name; then run this script again."
+      fi
     } >&2
     exit 1
   fi

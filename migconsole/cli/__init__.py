@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import click
 
-from migconsole import __version__
+from migconsole import __version__, crash
 from migconsole.cli import inspect, runs
-from migconsole.errors import EXIT_INTERRUPTED, EXIT_USAGE, MigconsoleError
+from migconsole.domain.secrets import Secrets
+from migconsole.domain.variables import is_secret_name
+from migconsole.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE, MigconsoleError
 
 HELP = """Run a PostgreSQL production migration from its checklist.
 
@@ -75,4 +77,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except BrokenPipeError:
         sys.stderr.close()
         code = EXIT_INTERRUPTED
+    except Exception as error:
+        log = crash.record(error, None, _redaction())
+        click.echo(f"migconsole: internal error: {type(error).__name__}; please report it with {log}", err=True)
+        code = EXIT_FAILED
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _redaction() -> Callable[[str], str]:
+    """Masks what the environment holds of secrets, for a failure that happened before or after any run was open."""
+    names = [name for name in os.environ if is_secret_name(name) or name in ("DATABASE_URL", "DIRECT_URL")]
+    return Secrets([os.environ[name] for name in names]).redact

@@ -1,0 +1,18 @@
+"""Built-in checks: what a checklist's ``check`` items can ask, each read-only, with named values for ``expect``."""
+
+from __future__ import annotations
+
+from migconsole.adapters.postgres.checks import disk, migrations, schema, server
+from migconsole.adapters.postgres.checks.base import CHECK_DOCS, CHECKS, CheckDoc, Probe, verify_arguments
+
+__all__ = [
+    "CHECKS",
+    "CHECK_DOCS",
+    "CheckDoc",
+    "Probe",
+    "disk",
+    "migrations",
+    "schema",
+    "server",
+    "verify_arguments",
+]

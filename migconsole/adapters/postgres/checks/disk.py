@@ -1,0 +1,133 @@
+"""The check of free disk space: only of volumes that are proven to be the server's."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import psutil
+
+from migconsole.adapters.postgres.checks.base import Findings, Probe, check, number, text
+from migconsole.domain.quantities import format_size
+from migconsole.engine.ports import CheckResult
+
+FACTOR = 2.0
+"""Free space demanded, as a multiple of the database: a restored copy beside it, and as much for the migration."""
+
+START_TOLERANCE = 5.0
+"""Seconds between the process's start and the time the server reports: it reads the clock a little later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Locality:
+    """Whether the server runs on this host and sees the same files; ``why`` says how that is known, or why not."""
+
+    local: bool
+    why: str
+
+
+def locality(directory: Path, backend: int, client_port: int | None, started: float) -> Locality:
+    """Prove that the server behind a session runs here: a path alone may exist on two hosts.
+
+    The session's backend must be a process of this host that names our end of the connection in its title, its parent
+    must have started when the server says it started, and the data directory must belong to that process's owner.
+    """
+    try:
+        process = psutil.Process(backend)
+        title = " ".join(process.cmdline())
+        postmaster = process.parent()
+        owner = directory.stat().st_uid
+    except (psutil.Error, OSError) as error:
+        return Locality(False, f"the server does not run on this host, or hides itself ({type(error).__name__})")
+    end = "[local]" if client_port is None else f"({client_port})"
+    if "postgres" not in title or end not in title:
+        return Locality(False, "the server does not run on this host")
+    if postmaster is None or abs(postmaster.create_time() - started) > START_TOLERANCE:
+        return Locality(False, "the process with the server's number started at another time")
+    if owner != postmaster.uids().effective:
+        return Locality(False, "the data directory's path belongs to something else on this host")
+    return Locality(True, f"the server is process {postmaster.pid} of this host")
+
+
+@check(
+    "disk_free",
+    "Free space on the server's volumes against the database's size; of a remote server a person is asked.",
+    arguments={
+        "factor": "free space demanded, as a multiple of the database; default 2",
+        "backup_directory": "folder of the backups on this host, measured too",
+    },
+    values={
+        "free": "bytes free on the tightest of the data volumes; null when unknown",
+        "total": "bytes of that volume; null when unknown",
+        "database": "bytes of the database",
+        "wal_free": "bytes free where the WAL lies; null when unknown",
+        "backup_free": "bytes free for backups on this host; null when not asked or unknown",
+    },
+)
+async def disk_free(probe: Probe, arguments: Mapping[str, Any]) -> CheckResult:
+    """PostgreSQL reports no free space, so the volume is asked, and only where it is proven to be the right one."""
+    found = Findings()
+    database = (await probe.row("current_size"))["size"]
+    found.note(f"the database takes {format_size(database)}")
+    values: dict[str, Any] = {"free": None, "total": None, "database": database, "wal_free": None, "backup_free": None}
+    factor = number(arguments, "factor") or FACTOR
+    place, why = await _data_place(probe)
+    if place is None:
+        found.unknown(f"free space on the server is unknown: {why}; look there and enter it by hand")
+    else:
+        found.note(why)
+        spaces = [(f"tablespace {row['name']}", Path(row["location"])) for row in await probe.rows("tablespaces")]
+        values |= await asyncio.to_thread(_volumes, [("data", place), *spaces], found, factor * database)
+        values["wal_free"] = await asyncio.to_thread(_free, place / "pg_wal")
+    backups = text(arguments, "backup_directory")
+    if backups:
+        folder = probe.path(backups)
+        values["backup_free"] = await asyncio.to_thread(_free, folder)
+        say = found.unknown if values["backup_free"] is None else found.note
+        say(f"backups in {folder}: {_shown(values['backup_free'])} free")
+    return found.result(values)
+
+
+async def _data_place(probe: Probe) -> tuple[Path | None, str]:
+    try:
+        row = await probe.row("data_directory")
+    except asyncpg.InsufficientPrivilegeError:
+        return None, "no privilege to see where the data lies (grant pg_read_all_settings)"
+    directory = Path(row["data_directory"])
+    proof = await asyncio.to_thread(locality, directory, row["backend"], row["client_port"], row["started"])
+    return (directory, proof.why) if proof.local else (None, proof.why)
+
+
+def _volumes(folders: list[tuple[str, Path]], found: Findings, needed: float) -> dict[str, Any]:
+    tightest: tuple[int, int] | None = None
+    for name, folder in folders:
+        try:
+            usage = shutil.disk_usage(folder)
+        except OSError:
+            found.unknown(f"{name} in {folder}: free space cannot be read")
+            continue
+        say = found.good if usage.free >= needed else found.bad
+        free, total, wanted = (format_size(count) for count in (usage.free, usage.total, needed))
+        say(f"{name} in {folder}: {free} free of {total}, {wanted} needed")
+        tightest = min(tightest or (usage.free, usage.total), (usage.free, usage.total))
+    return {"free": tightest[0], "total": tightest[1]} if tightest else {}
+
+
+def _free(folder: Path) -> int | None:
+    """Bytes free for ordinary users where ``folder`` is or will be made; None when that cannot be read."""
+    while not folder.exists() and folder != folder.parent and not os.path.islink(folder):
+        folder = folder.parent
+    try:
+        return shutil.disk_usage(folder).free
+    except OSError:
+        return None
+
+
+def _shown(size: int | None) -> str:
+    return "unknown" if size is None else format_size(size)

@@ -1,0 +1,141 @@
+"""The target as the engine sees it: identity, read-only queries, checks, the pulse, and cancelling our own backends."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from migconsole.adapters.postgres.checks import CHECKS, Probe, verify_arguments
+from migconsole.adapters.postgres.connect import Connection, Purpose, quoted, session
+from migconsole.adapters.postgres.failures import DRIVER_FAILURES, FAILURES, querying
+from migconsole.adapters.postgres.identity import read_identity
+from migconsole.adapters.postgres.pulse import Pulse
+from migconsole.adapters.postgres.values import LETTER, letter, plain, table
+from migconsole.domain.expectation import Observation
+from migconsole.domain.health import HealthSample
+from migconsole.domain.sql import query_problem
+from migconsole.domain.target import Target
+from migconsole.engine.ports import CheckResult, ServerIdentity
+from migconsole.errors import UsageError
+
+ROW_LIMIT = 10_000
+"""Rows of one statement that are kept as evidence."""
+
+CHECK_TIMEOUT = 15.0
+CHECK_LOCK_TIMEOUT = 0.4
+"""Seconds a check waits for a lock: below half of deadlock_timeout's default, so that no check decides a deadlock."""
+
+IDENTITY_TIMEOUT = 5.0
+
+
+class PostgresDatabase:
+    """One target. ``project`` is the folder that relative paths of checks count from; ``run`` names our sessions.
+
+    Sessions in the target are opened for each question and closed after it: an idle one would stand in the way of
+    DROP DATABASE and of the rename swap. Only the pulse stays, in the maintenance database.
+    """
+
+    def __init__(self, target: Target, *, project: Path | None = None, run: str = "") -> None:
+        self.target = target
+        self.pinned: ServerIdentity | None = None
+        """What the run pinned at its opening; checks compare with it. The first identity read, until it is set."""
+        self._project = project or Path.cwd()
+        self._run = run
+        self._pulse = Pulse(target, run)
+
+    async def identity(self) -> ServerIdentity:
+        """Ask the server who it is; raises TargetError with a remedy when it cannot be asked."""
+        purpose = Purpose("identity", IDENTITY_TIMEOUT, search_path="pg_catalog")
+        async with session(self.target, purpose, run=self._run) as connection:
+            try:
+                identity = await read_identity(connection, self.target)
+            except FAILURES as error:
+                raise querying(error, self.target, IDENTITY_TIMEOUT, purpose.lock_timeout) from None
+        self.pinned = self.pinned or identity
+        return identity
+
+    async def query(self, statements: Sequence[str], *, limit: float, lock_timeout: float) -> CheckResult:
+        """Run read-only statements, one per transaction, ``limit`` seconds each; see the port."""
+        for number, statement in enumerate(statements, 1):
+            if problem := query_problem(statement):
+                which = f"Statement {number}" if len(statements) > 1 else "The statement"
+                raise UsageError(f"{which} cannot be run as a query", f"{problem}.")
+        purpose = Purpose("query", limit, lock_timeout, search_path=self._search_path())
+        observations: list[Observation] = []
+        lines: list[str] = []
+        cut = ""
+        async with session(self.target, purpose, run=self._run) as connection:
+            for number, statement in enumerate(statements, 1):
+                try:
+                    observation, truncated = await _run(connection, statement)
+                except FAILURES as error:
+                    raise querying(error, self.target, limit, lock_timeout) from None
+                observations.append(observation)
+                if len(statements) > 1:
+                    lines.append(f"-- statement {number}")
+                lines += table(observation.columns, observation.rows or ())
+                if truncated:
+                    cut = f"only the first {ROW_LIMIT:,} rows were read"
+                    lines.append(f"({cut})")
+        return CheckResult(tuple(observations), tuple(lines), reason=cut)
+
+    async def check(self, name: str, arguments: Mapping[str, Any]) -> CheckResult:
+        """Run a built-in check; raises UsageError for a name or argument there is not, TargetError for the server."""
+        if name not in CHECKS:
+            raise UsageError(f"There is no check “{name}”", "", f"Known are: {', '.join(CHECKS)}.")
+        verify_arguments(name, arguments)
+        purpose = Purpose(f"check {name}", CHECK_TIMEOUT, CHECK_LOCK_TIMEOUT, search_path="pg_catalog")
+        async with session(self.target, purpose, run=self._run) as connection:
+            try:
+                identity = await read_identity(connection, self.target)
+                self.pinned = self.pinned or identity
+                probe = Probe(self.target, connection, identity, self.pinned, self._project)
+                async with asyncio.timeout(CHECK_TIMEOUT * 2):
+                    return await CHECKS[name](probe, arguments)
+            except DRIVER_FAILURES as error:
+                raise querying(error, self.target, CHECK_TIMEOUT, CHECK_LOCK_TIMEOUT) from None
+
+    async def sample(self) -> HealthSample:
+        """One reading of the strip's values; never raises, a dead server is a sample with a problem."""
+        return await self._pulse.sample()
+
+    async def cancel(self, app_name: str) -> int:
+        """Cancel what the backends with this application name run; returns how many were signalled."""
+        return await self._pulse.cancel(_named(app_name))
+
+    async def ours(self, app_name: str) -> Sequence[Mapping[str, Any]]:
+        """Backends with this application name: pid, state, query_start seconds ago, query."""
+        return await self._pulse.ours(_named(app_name))
+
+    async def close(self) -> None:
+        """Close the pulse; nothing else stays open."""
+        await self._pulse.close()
+
+    def _search_path(self) -> str:
+        return quoted(self.target.search_path) if self.target.search_path else ""
+
+
+def _named(app_name: str) -> str:
+    if not app_name.strip():
+        raise ValueError("an empty application name would mean everybody's sessions")
+    return app_name
+
+
+async def _run(connection: Connection, statement: str) -> tuple[Observation, bool]:
+    """One statement in a read-only transaction that is rolled back, so that nothing it sets stays."""
+    await connection.execute("BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY")
+    prepared = await connection.prepare(statement)
+    attributes = prepared.get_attributes()
+    if not attributes:
+        raise UsageError("The statement returns no columns", "", "A sql item reads; use a run item to change things.")
+    cursor = await prepared.cursor()
+    records = await cursor.fetch(ROW_LIMIT + 1)
+    readers = [letter if attribute.type.oid == LETTER else plain for attribute in attributes]
+    rows = [
+        [read(value) for read, value in zip(readers, record.values(), strict=True)] for record in records[:ROW_LIMIT]
+    ]
+    await connection.execute("ROLLBACK")
+    columns = tuple(attribute.name for attribute in attributes)
+    return Observation(columns=columns, rows=rows), len(records) > ROW_LIMIT

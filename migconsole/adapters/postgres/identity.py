@@ -1,0 +1,37 @@
+"""Reading the server's identity over an open session."""
+
+from __future__ import annotations
+
+import asyncpg
+
+from migconsole.adapters.postgres.connect import Connection
+from migconsole.adapters.postgres.queries import OLDEST, load
+from migconsole.domain.target import Target
+from migconsole.engine.ports import ServerIdentity
+
+
+async def read_identity(connection: Connection, target: Target) -> ServerIdentity:
+    """What the server reports; ``host`` and ``port`` are the target's, the server's own address stands beside them."""
+    row = await connection.fetchrow(load("identity", OLDEST))
+    address = row["server_address"]
+    return ServerIdentity(
+        database=row["database"],
+        host=target.host,
+        port=target.port,
+        user=row["user"],
+        version=row["version"],
+        version_num=row["version_num"],
+        in_recovery=row["in_recovery"],
+        system_identifier=await _system_identifier(connection),
+        oid=row["oid"],
+        started_at=row["started_at"].isoformat(),
+        server_address=f"{address}:{row['server_port']}" if address else "",
+    )
+
+
+async def _system_identifier(connection: Connection) -> str | None:
+    try:
+        identifier: str | None = await connection.fetchval(load("system_identifier", OLDEST))
+    except (asyncpg.InsufficientPrivilegeError, asyncpg.UndefinedFunctionError):
+        return None
+    return identifier

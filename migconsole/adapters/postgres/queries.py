@@ -1,0 +1,38 @@
+"""The SQL of probes and checks: one file per query in ``sql/``, with variants by server version.
+
+``name.sql`` serves every supported version; ``name_130000.sql`` serves servers from that ``server_version_num`` on. A
+query that only has variants does not exist on older servers.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from importlib.resources import files
+
+OLDEST = 110_000
+"""``server_version_num`` of the oldest supported server, PostgreSQL 11."""
+
+_FILE = re.compile(r"([a-z_]+?)(?:_(\d{6}))?\.sql")
+
+
+@cache
+def _variants() -> dict[str, dict[int, str]]:
+    found: dict[str, dict[int, str]] = {}
+    for entry in files(__package__).joinpath("sql").iterdir():
+        match = _FILE.fullmatch(entry.name)
+        if match:
+            found.setdefault(match[1], {})[int(match[2] or 0)] = entry.read_text(encoding="utf-8")
+    return found
+
+
+def names() -> tuple[str, ...]:
+    """Every query there is."""
+    return tuple(sorted(_variants()))
+
+
+@cache
+def load(name: str, version_num: int) -> str | None:
+    """The text of a query for a server, None where the server is too old for it. Raises KeyError for no such query."""
+    fitting = {since: text for since, text in _variants()[name].items() if since <= version_num}
+    return fitting[max(fitting)] if fitting else None

@@ -1,0 +1,7 @@
+-- Indexes that a failed CREATE INDEX CONCURRENTLY or a failed partition left behind.
+SELECT format('%I.%I', n.nspname, c.relname) AS name
+FROM pg_catalog.pg_index i
+JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE NOT (i.indisvalid AND i.indisready)
+ORDER BY 1

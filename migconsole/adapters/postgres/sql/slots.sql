@@ -1,0 +1,7 @@
+-- Replication slots and the WAL each one keeps.
+SELECT slot_name, slot_type, active, NULL::text AS wal_status,
+       pg_catalog.pg_wal_lsn_diff(
+           CASE WHEN pg_is_in_recovery() THEN pg_last_wal_receive_lsn() ELSE pg_current_wal_lsn() END, restart_lsn
+       )::bigint AS retained
+FROM pg_catalog.pg_replication_slots
+ORDER BY slot_name

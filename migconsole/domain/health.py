@@ -18,6 +18,7 @@ class HealthSample:
     """One reading. ``at`` is monotonic seconds, sizes are bytes, ``oldest_xact`` seconds; counters are cumulative.
 
     ``connections`` maps a session state ("active", "idle", "idle in transaction", …) to how many there are.
+    ``server_connections`` counts the sessions of all databases, which is what ``max_connections`` limits.
     ``problem`` says why values are missing.
     """
 
@@ -33,6 +34,7 @@ class HealthSample:
     blocks_read: int | None = None
     server_time: str = ""
     problem: str = ""
+    server_connections: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

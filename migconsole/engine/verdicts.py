@@ -88,6 +88,7 @@ def judge_check(step: Step, result: CheckResult) -> Outcome:
 
 def _settled(output: Output) -> None:
     deadline = time.monotonic() + 60
+    output.grow(0.5)
     while not output.complete and time.monotonic() < deadline:
         output.grow(0.5)
 

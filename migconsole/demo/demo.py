@@ -7,7 +7,6 @@ import json
 import os
 import secrets
 import shlex
-import shutil
 import signal
 import subprocess
 import sys
@@ -19,7 +18,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from migconsole.demo import database, project
-from migconsole.demo.guard import Guard, alive, end
+from migconsole.demo.guard import Guard, alive, end, remove
 from migconsole.demo.project import STATE, Scenario
 from migconsole.demo.server import EmbeddedServer
 from migconsole.demo.trees import read_tree
@@ -178,7 +177,7 @@ class Demo:
         if self._server is not None:
             self._server.close()
         if self._home is not None:
-            _remove(self._home)
+            remove(self._home)
         if self._guard is not None:
             self._guard.dismiss()
         self._guard = self._home = self._server = None
@@ -283,14 +282,3 @@ class Demo:
             raise UsageError(f"There is no demo in {home}", str(error)) from error
         demo._home, demo._server = home.resolve(), server
         return demo
-
-
-def _remove(folder: Path) -> None:
-    """Remove a folder in which somebody may still be writing."""
-    deadline = time.monotonic() + 5
-    while folder.exists():
-        shutil.rmtree(folder, ignore_errors=True)
-        if time.monotonic() > deadline:
-            return
-        if folder.exists():
-            time.sleep(0.05)

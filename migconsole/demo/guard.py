@@ -135,14 +135,27 @@ def clean_up(orders: list[dict[str, object]]) -> None:
     for order in orders:
         if "server" in order and (pid := postmaster(Path(str(order["server"])))):
             end(pid, signal.SIGQUIT, signal.SIGKILL)
-    deadline = time.monotonic() + _PATIENCE
     for order in orders:
         if "folder" in order:
-            folder = Path(str(order["folder"]))
-            shutil.rmtree(folder, ignore_errors=True)
-            while folder.exists() and time.monotonic() < deadline:  # somebody may still be writing there
-                time.sleep(0.1)
-                shutil.rmtree(folder, ignore_errors=True)
+            remove(Path(str(order["folder"])))
+
+
+def remove(folder: Path) -> None:
+    """Remove a folder in which somebody may still be writing.
+
+    It loses its name first: who opens files by their path finds nothing any more, and cannot fill it faster than it
+    is emptied.
+    """
+    doomed = folder.with_name(folder.name + ".removed")
+    try:
+        folder.rename(doomed)
+    except OSError:
+        doomed = folder
+    deadline = time.monotonic() + _PATIENCE
+    while doomed.exists() and time.monotonic() < deadline:
+        shutil.rmtree(doomed, ignore_errors=True)
+        if doomed.exists():
+            time.sleep(0.05)
 
 
 def main() -> None:

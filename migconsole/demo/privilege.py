@@ -53,7 +53,7 @@ def choose(tree: Tree, base: Path) -> tuple[Privilege, Tree]:
     root = os.geteuid() == 0
     if not root and _has_name(os.geteuid()):
         return SELF, tree
-    if root and reachable(tree.bindir):
+    if root and reachable(tree.bindir) and reachable(base):
         return NOBODY, tree
     if works(USERNS, tree):
         return USERNS, tree

@@ -241,6 +241,7 @@ def main() -> None:
     parser.add_argument("--project", type=Path, required=True)
     parser.add_argument("--parent", type=int)
     options = parser.parse_args()
+    os.umask(0o077)
     with contextlib.suppress(PermissionError):  # it leads its session already
         os.setsid()
     state = options.project / STATE

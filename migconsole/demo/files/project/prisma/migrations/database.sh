@@ -5,6 +5,7 @@
 # line can be read by every user of the machine; a URL without a password uses PGPASSWORD or PGPASSFILE as they are.
 
 set -euo pipefail
+umask 077
 
 project="$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)"
 cd "$project"

@@ -5,15 +5,13 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import struct
 import time
 from collections import deque
 from pathlib import Path
 
-from migconsole.adapters.jobs import files
+from migconsole.adapters import output_marks
 from migconsole.domain.secrets import Masker, Secrets
 
-_PAIR = struct.Struct("<QQ")
 _TIME_STEP = 0.1
 _RETRY = 0.25
 BACKLOG = 256 * 1024
@@ -30,8 +28,8 @@ class Recorder:
 
     def __init__(self, directory: Path, name: str, *, indexed: bool = True) -> None:
         self._descriptor = _open(directory / name)
-        self._errors = _open(directory / files.STDERR_INDEX) if indexed else None
-        self._times = _open(directory / files.TIME_INDEX) if indexed else None
+        self._errors = _open(directory / output_marks.STDERR_NAME) if indexed else None
+        self._times = _open(directory / output_marks.TIMES_NAME) if indexed else None
         self._hash = hashlib.sha256()
         self._marked = 0
         self._backlog: deque[tuple[bytes, bool]] = deque()
@@ -136,20 +134,21 @@ class Recorder:
         if written and self._times is not None and (now := time.monotonic()) >= self._time_at:
             self._time_at = now + _TIME_STEP
             with contextlib.suppress(OSError):
-                os.write(self._times, _PAIR.pack(begin, time.time_ns() // 1000))
+                os.write(self._times, output_marks.pack_moment(begin, time.time()))
         return written
 
     def _mark(self, begin: int, end: int) -> None:
         """Note where stderr lies, before it is there: a reader never sees stderr that is not marked yet."""
         if self._errors is not None:
             with contextlib.suppress(OSError):
-                self._marked += os.write(self._errors, _PAIR.pack(begin, end))
+                self._marked += os.write(self._errors, output_marks.pack_range(begin, end))
 
     def _unmark(self, begin: int, end: int) -> None:
         """Correct the last mark to what could be written."""
-        if self._errors is not None and self._marked >= _PAIR.size:
+        size = len(output_marks.pack_range(begin, end))
+        if self._errors is not None and self._marked >= size:
             with contextlib.suppress(OSError):
-                self._marked -= _PAIR.size
+                self._marked -= size
                 os.ftruncate(self._errors, self._marked)
                 if end > begin:
                     self._mark(begin, end)
@@ -201,9 +200,13 @@ class Channel:
         tail, self._tail = self._tail, b""
         self._recorder.write(tail, stderr=self._stderr)
 
-    def finish(self) -> None:
-        """The stream has ended, or nobody will wait for more of it."""
+    def end(self) -> None:
+        """The stream has ended; an unfinished last line still gives way to whole lines of the other stream."""
         self._put(self._masker.finish())
+
+    def finish(self) -> None:
+        """Nobody waits for more: record everything."""
+        self.end()
         self.settle()
 
     def _put(self, data: bytes) -> None:

@@ -47,6 +47,7 @@ class Watch:
         self._claim = claim
         self._child = child
         self._recorder = recorder
+        self._channels = list(channels)
         self._held_open: tuple[int, ...] = ()
         self._open = dict(zip(child.streams, channels, strict=True))
         self._read_size = 8192 if child.terminal is not None else _GATHER
@@ -73,8 +74,9 @@ class Watch:
         while self._code is None or not self._drained():
             self._serve()
         self._read_control()
-        for descriptor, channel in self._open.items():
+        for channel in self._channels:
             channel.finish()
+        for descriptor in self._open:
             self._poller.unregister(descriptor)
         self._held_open, self._open = tuple(self._open), {}
         return self._code
@@ -82,14 +84,14 @@ class Watch:
     def keep(self, recorder: Recorder, secrets: Secrets) -> None:
         """Stay until the survivors are gone: their output goes to a file of its own, PANIC still ends them."""
         self._recorder = recorder
-        for descriptor in self._held_open:
-            self._open[descriptor] = Channel(recorder, secrets)
+        self._open = {descriptor: Channel(recorder, secrets) for descriptor in self._held_open}
+        self._channels = list(self._open.values())
+        for descriptor in self._open:
             self._poller.register(descriptor, select.POLLIN)
-        self._ladder = Ladder(self._claim)
         self._limit_at = None
         while self._has_children() and not self._told:
             self._serve()
-        for channel in self._open.values():
+        for channel in self._channels:
             channel.finish()
         recorder.close()
 
@@ -120,7 +122,7 @@ class Watch:
                 with contextlib.suppress(BlockingIOError):
                     os.read(descriptor, 1024)
         if not any(descriptor in self._open for descriptor, _ in events):
-            for channel in self._open.values():
+            for channel in self._channels:
                 channel.settle()
         self._reap()
         self._obey()
@@ -131,7 +133,7 @@ class Watch:
         times = [self._limit_at, self._ladder.due]
         if self._code is not None and self._open and not self._held_open:
             times.append(self._settled_at())
-        if any(channel.waiting for channel in self._open.values()):
+        if any(channel.waiting for channel in self._channels):
             times.append(now + _LINE_WAIT)
         if self._recorder.behind:
             times.append(self._recorder.retry_at)
@@ -158,7 +160,7 @@ class Watch:
         if pieces:
             channel.feed(pieces[0] if len(pieces) == 1 else b"".join(pieces))
         if ended:
-            channel.finish()
+            channel.end()
             self._poller.unregister(descriptor)
             del self._open[descriptor]
             os.close(descriptor)

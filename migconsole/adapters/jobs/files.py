@@ -5,8 +5,8 @@ request.json       what is to be executed, without any secret; written by the co
 claim              made exclusively, either by the runner before it executes or by a console that revokes the attempt
 job.json           the command's process, written by the runner once it runs
 output.log         the masked bytes of the command's terminal, or of both its pipes
-output.err         where ``output.log`` holds stderr: pairs of 64-bit numbers (little-endian), start and end offset
-output.times       when it was written: pairs of 64-bit numbers, offset and Unix time in microseconds
+stderr.idx         which of its bytes came through stderr, and
+output.idx         when they were written, both as ``migconsole.adapters.output_marks`` has them
 output.late.log    what processes that outlived the command wrote after the result
 control            a named pipe on which the runner takes a new window size and notes of stop signals
 result.json        written last and atomically
@@ -29,8 +29,6 @@ REQUEST = "request.json"
 CLAIM = "claim"
 JOB = "job.json"
 OUTPUT = "output.log"
-STDERR_INDEX = "output.err"
-TIME_INDEX = "output.times"
 LATE_OUTPUT = "output.late.log"
 CONTROL = "control"
 RESULT = "result.json"

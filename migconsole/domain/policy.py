@@ -100,7 +100,9 @@ def judge(
             return Verdict(False, why)
     state = run.record(item.id).state
     if command is Command.STOP:
-        return ALLOWED if state is ItemState.RUNNING else Verdict(False, "nothing is running here")
+        last = run.record(item.id).last
+        stoppable = state is ItemState.RUNNING or (last is not None and bool(last.survivors))
+        return ALLOWED if stoppable else Verdict(False, "nothing is running here")
     if command is Command.RUN:
         return _may_run(run, checklist, located, situation, alternative, danger)
     if command is Command.ANSWER and not isinstance(item.steps[0].step.action, Answer):

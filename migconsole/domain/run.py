@@ -28,7 +28,8 @@ class Attempt:
     """One execution of an item's action. Never overwritten: a retry is the next number.
 
     ``text`` is what was executed, resolved and masked. Times are UTC ISO 8601, ``duration`` seconds.
-    ``outcome`` is "" while it runs, else a key of OUTCOME_MOVES. ``signals`` are the stop rungs that were sent.
+    ``outcome`` is "" while it runs, else a key of OUTCOME_MOVES. ``signals`` are the stop rungs that were sent,
+    ``survivors`` the processes that outlived it and can still be stopped.
     """
 
     item: str
@@ -56,6 +57,7 @@ class Attempt:
     adopted: int = 0
     interactive: bool = False
     answered: bool = False
+    survivors: tuple[str, ...] = ()
 
     @property
     def running(self) -> bool:
@@ -345,7 +347,7 @@ def _attempt_ended(run: Run, event: Event) -> None:
     )
     attempt.size, attempt.sha256, attempt.masked = data.get("size"), data.get("sha256", ""), data.get("masked", 0)
     attempt.reasons, attempt.lines = tuple(data.get("reasons", ())), tuple(data.get("lines", ()))
-    attempt.captured = dict(data.get("captured", {}))
+    attempt.captured, attempt.survivors = dict(data.get("captured", {})), tuple(data.get("survivors", ()))
     run.captured.update(attempt.captured)
 
 

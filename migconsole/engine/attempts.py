@@ -19,7 +19,7 @@ from migconsole.domain.run import Attempt
 from migconsole.engine.ports import CheckResult, Database, JobPhase, JobRequest, Jobs, JobStatus, RunFiles, Surroundings
 from migconsole.engine.recorder import Recorder
 from migconsole.engine.resolve import Confirmation, Prepared
-from migconsole.engine.verdicts import Outcome, judge_check, judge_job
+from migconsole.engine.verdicts import Outcome, judge_check, judge_job, survivors
 from migconsole.errors import MigconsoleError, StoppedError, TargetError
 
 READ_TIMEOUT = 30.0
@@ -125,6 +125,7 @@ class Attempts:
             "duration": outcome.duration,
             "size": outcome.size,
             "sha256": outcome.sha256,
+            "survivors": list(survivors(status)) if status else [],
         }
         if result is not None:
             data |= {

@@ -386,7 +386,7 @@ class Session:
     def stop_state(self, item_id: str) -> StopState | None:
         """How far the stopping of an item's running attempt is, None when nobody has begun."""
         last = self.run.record(item_id).last
-        return self._stopper.state(last) if last is not None and last.running else None
+        return self._stopper.state(last) if last is not None and (last.running or last.survivors) else None
 
     async def resize(self, rows: int, columns: int) -> None:
         """The output pane's size, for running and coming terminals."""

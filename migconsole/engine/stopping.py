@@ -66,7 +66,7 @@ class Stopper:
 
     async def stop(self, attempt: Attempt, *, yes: bool = False) -> StopState:
         """Use the next rung. Raises StoppedError when it needs a yes that was not given."""
-        if not attempt.running:
+        if not attempt.running and not attempt.survivors:
             raise StoppedError("It has ended already")
         if self._attempts.cancel(attempt):
             await self._record(attempt, StopRung.INTERRUPT)
@@ -99,7 +99,9 @@ class Stopper:
             self._messages[key] = await self._cancel_backends(attempt)
         else:
             await self._jobs.stop(self._directory(attempt), rung)
-            self._messages[key] = f"{rung.value} sent to the whole process tree"
+            left = await asyncio.to_thread(self._jobs.probe, self._directory(attempt))
+            remain = f"; {len(left.processes)} of its processes remain" if left.processes else ""
+            self._messages[key] = f"{rung.value} sent to the whole process tree{remain}"
         self._recorder.changed()
         if rung is StopRung.INTERRUPT:
             task = asyncio.create_task(self._then_cancel(attempt), name=f"stop {attempt.item}")

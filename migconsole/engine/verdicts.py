@@ -37,6 +37,18 @@ class Outcome:
 
 def judge_job(step: Step, attempt: Attempt, status: JobStatus, output: Output | None) -> Outcome:
     """Judge a command by its exit, its output and the expectation; reads the output file, so call it off the loop."""
+    outcome = _judged(step, attempt, status, output)
+    return outcome.adding(tuple(f"still running after the command ended: {name}" for name in survivors(status)))
+
+
+def survivors(status: JobStatus) -> tuple[str, ...]:
+    """Processes of a job that are there although the job has ended: its own record of them, else what was found."""
+    if status.result is not None:
+        return status.result.survivors
+    return tuple(f"pid {pid}" for pid in status.processes)
+
+
+def _judged(step: Step, attempt: Attempt, status: JobStatus, output: Output | None) -> Outcome:
     result = status.result
     if status.phase is not JobPhase.FINISHED or result is None:
         return Outcome("interrupted", (status.reason or "its job ended without leaving a result",))

@@ -223,6 +223,9 @@ class Database(Protocol):
     async def identity(self) -> ServerIdentity:
         """Ask the server who it is; raises TargetError with a remedy when it cannot be asked."""
 
+    def pin(self, identity: ServerIdentity) -> None:
+        """Let checks compare with the identity that the run was opened on."""
+
     async def query(self, statements: Sequence[str], *, limit: float, lock_timeout: float) -> CheckResult:
         """Run read-only statements, one per transaction, ``limit`` seconds each.
 

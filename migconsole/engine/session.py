@@ -196,6 +196,7 @@ class Session:
         if not self.run.identity:
             await self._recorder.record(Kind.TARGET_PINNED, {"identity": asdict(identity)}, key="target.pinned")
         pinned = ServerIdentity(**self.run.identity)
+        self._database.pin(pinned)
         differences = pinned.differences(identity)
         if tuple(differences) != self.run.changed:
             await self._recorder.record(Kind.TARGET_CHANGED, {"differences": list(differences)})

@@ -81,6 +81,23 @@ class PostgresDatabase:
                     lines.append(f"({cut})")
         return CheckResult(tuple(observations), tuple(lines), reason=cut)
 
+    async def refusal(self, statement: str) -> str:
+        """Why the server would not run a query, found by preparing it: nothing is executed. "" when it would."""
+        if problem := query_problem(statement):
+            return problem
+        purpose = Purpose("prepare", CHECK_TIMEOUT, CHECK_LOCK_TIMEOUT, search_path=self._search_path())
+        async with session(self.target, purpose, run=self._run) as connection:
+            try:
+                await connection.prepare(statement)
+            except FAILURES as error:
+                refused = querying(error, self.target, CHECK_TIMEOUT, CHECK_LOCK_TIMEOUT)
+                return " ".join(filter(None, (refused.title, refused.detail)))
+        return ""
+
+    def pin(self, identity: ServerIdentity) -> None:
+        """Compare with this identity in checks from now on: the one that the run was opened on."""
+        self.pinned = identity
+
     async def check(self, name: str, arguments: Mapping[str, Any]) -> CheckResult:
         """Run a built-in check; raises UsageError for a name or argument there is not, TargetError for the server."""
         if name not in CHECKS:

@@ -121,6 +121,7 @@ class FileOutput:
         self.moved: int | None = None
         self.total = 0
         self._fd = -1
+        self._closed = False
         self._identity = (0, 0)
         self._fingerprint = b""
         self._changed_at = 0
@@ -158,6 +159,8 @@ class FileOutput:
 
     def grow(self, budget: float = 0.02) -> bool:
         """Look at the file, then index new bytes for about ``budget`` seconds; True when something changed."""
+        if self._closed:
+            return False
         deadline = time.monotonic() + budget
         before = self._signs()
         try:
@@ -230,10 +233,11 @@ class FileOutput:
         self, pattern: bytes, start: int, *, backwards: bool = False, hints: Sequence[bytes] = ()
     ) -> Iterator[int | None]:
         """Numbers of matching lines, and None after each few milliseconds of work; raises ``re.error`` at once."""
-        return self._scan(re.compile(pattern, re.MULTILINE), start, backwards, hints)
+        return self._guarded(self._scan(re.compile(pattern, re.MULTILINE), start, backwards, hints))
 
     def close(self) -> None:
         """Let go of the file; what was indexed stays countable, but lines are empty from here on."""
+        self._closed = True
         self._release()
         self._stderr.close()
         self._times.close()
@@ -304,6 +308,12 @@ class FileOutput:
         if self._fd >= 0:
             os.close(self._fd)
         self._fd = -1
+
+    def _guarded(self, scan: Iterator[int | None]) -> Iterator[int | None]:
+        try:
+            yield from scan
+        except OSError as error:
+            self._unreadable(error)
 
     def _scan(
         self, regex: re.Pattern[bytes], start: int, backwards: bool, hints: Sequence[bytes]

@@ -84,7 +84,8 @@ def pattern_for(*levels: Level) -> bytes:
 
 def hints_for(*levels: Level) -> tuple[bytes, ...]:
     """Lower-case words of which every match of ``pattern_for`` holds one: text without any can be passed over."""
-    return tuple(sorted({entry.hint for entry in PATTERNS if entry.level in levels}))
+    hints = {entry.hint for entry in PATTERNS if entry.level in levels}
+    return tuple(sorted(hint for hint in hints if not any(other != hint and other in hint for other in hints)))
 
 
 _COMPILED = tuple((re.compile(entry.pattern), entry.level, entry.hint) for entry in PATTERNS)

@@ -1,0 +1,130 @@
+"""Which rows of which lines are in sight: the window's place in the file and how it moves, wrapped or not."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from typing import NamedTuple
+
+from migconsole.tui.widgets.output_search import Listing
+from migconsole.tui.widgets.output_text import LineStore, TextLine
+
+
+class Row(NamedTuple):
+    """One row of the screen: the characters ``start`` to ``end`` of a line, after ``pad`` blank columns.
+
+    ``place`` is where the line stands in the listing, ``number`` its number in the file.
+    """
+
+    place: int
+    number: int
+    line: TextLine
+    start: int
+    end: int
+    pad: int
+
+
+class Window:
+    """``top`` is the first line in sight (its place in the listing) and how many of its rows are above the window."""
+
+    def __init__(self) -> None:
+        self.listing: Listing | None = None
+        self.store = LineStore()
+        self.top = (0, 0)
+        self.left = 0
+        self.width, self.height = 80, 24
+        self.wrap = True
+
+    def line(self, index: int) -> TextLine:
+        """The cleaned line at a place in the listing."""
+        assert self.listing is not None
+        output, number = self.listing.output, self.listing.number(index)
+        return self.store.get(output.line(number), output.length(number), str(output.path), noted=self.wrap)
+
+    def __len__(self) -> int:
+        return 0 if self.listing is None else len(self.listing)
+
+    def rows(self) -> list[Row]:
+        """What is in sight, at most ``height`` rows."""
+        if self.listing is None:
+            return []
+        rows: list[Row] = []
+        index, skip = self.top
+        last = len(self.listing)
+        while len(rows) < self.height and index < last:
+            line, number = self.line(index), self.listing.number(index)
+            if self.wrap:
+                ranges = line.rows(self.width)
+                rows.extend(Row(index, number, line, start, end, 0) for start, end in ranges[skip:])
+            else:
+                rows.append(Row(index, number, line, *line.window(self.left, self.width)))
+            index, skip = index + 1, 0
+        return rows[: self.height]
+
+    def move(self, rows: int) -> None:
+        """Scroll down by some rows, or up when negative; never past either end."""
+        index, row = self.top
+        if not self.wrap:
+            self.top = (min(max(index + rows, 0), max(0, len(self) - self.height)), 0)
+            return
+        row += rows
+        while row < 0 and index > 0:
+            index -= 1
+            row += self._rows_of(index)
+        while rows > 0 and index < len(self) and row >= (here := self._rows_of(index)):
+            row -= here
+            index += 1
+        self.top = min((index, max(0, row)), self.end())
+
+    def end(self) -> tuple[int, int]:
+        """The place of the window from which the last row is the bottom one."""
+        index, needed = len(self), self.height
+        if not self.wrap:
+            return max(0, index - needed), 0
+        while index > 0:
+            index -= 1
+            here = self._rows_of(index)
+            if here >= needed:
+                return index, here - needed
+            needed -= here
+        return 0, 0
+
+    def clamp(self) -> None:
+        """After anything that may have left the window past the end."""
+        if self.top[0] >= max(0, len(self) - self.height):
+            self.top = min(self.top, self.end())
+
+    def sees(self, index: int) -> bool:
+        """Whether a line begins in sight."""
+        return any(row.place == index and row.start in (0, row.line.window(self.left, 1)[0]) for row in self.rows())
+
+    def reveal(self, index: int, column: int = 0) -> None:
+        """Bring a line into sight, a third down the window, and its ``column``-th character too."""
+        if not self.sees(index):
+            self.top = (index, 0)
+            self.move(-(self.height // 3))
+            self.clamp()
+        if self.wrap:
+            return
+        edges = self.line(index).edges
+        place = edges[min(column, len(edges) - 1)]
+        if not self.left <= place < self.left + self.width - 1:
+            self.left = max(0, place - self.width // 2)
+
+    def reshape(self, width: int, height: int, *, wrap: bool) -> None:
+        """Take a new size or way of wrapping, keeping the first character in sight where it was."""
+        index, row = self.top
+        first = 0
+        if self.wrap and row and index < len(self):
+            ranges = self.line(index).rows(self.width)
+            first = ranges[min(row, len(ranges) - 1)][0]
+        self.width, self.height, self.wrap = max(1, width), max(1, height), wrap
+        row = 0
+        if wrap:
+            self.left = 0
+            if first:
+                row = bisect_right([start for start, _ in self.line(index).rows(self.width)], first) - 1
+        self.top = (index, row)
+        self.clamp()
+
+    def _rows_of(self, index: int) -> int:
+        return len(self.line(index).rows(self.width))

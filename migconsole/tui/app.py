@@ -1,0 +1,416 @@
+"""The application: one session or a library of runs, the screens over them, and every way out."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from pathlib import Path
+from typing import Any
+
+from textual.app import App
+from textual.widgets import Input
+
+from migconsole.domain.run import overall
+from migconsole.domain.text import sanitise, sanitise_line
+from migconsole.engine.palette import Palette
+from migconsole.engine.session import Session
+from migconsole.errors import EXIT_FAILED, EXIT_OK, MigconsoleError
+from migconsole.tui import commands, theming
+from migconsole.tui.bridge import Bridge
+from migconsole.tui.commands import BY_ID, Context, Scope
+from migconsole.tui.crash import install_signals, write_log
+from migconsole.tui.format import Clock
+from migconsole.tui.library import Library
+from migconsole.tui.operations import Operations
+from migconsole.tui.palette import RegistryProvider
+from migconsole.tui.screens.dialogs.base import Dialog
+from migconsole.tui.screens.dialogs.leaving import interrupt_dialog, quit_dialog, resume_dialog, resumed
+from migconsole.tui.screens.help import HelpScreen
+from migconsole.tui.screens.main import MainScreen
+from migconsole.tui.screens.runs import RunsScreen
+from migconsole.tui.screens.timeline import TimelineScreen
+from migconsole.tui.widgets.status_bar import StatusBar
+
+
+class MigconsoleApp(App[int]):
+    """Give it a session (opened or not) or a library. ``run_console`` runs it and says where the run lies."""
+
+    TITLE = "migconsole"
+    CSS_PATH = ["styles/app.tcss", "styles/dialogs.tcss"]
+    COMMANDS = {RegistryProvider}
+    BINDINGS = commands.bindings(Scope.APP)
+    ENABLE_COMMAND_PALETTE = True
+    AUTO_FOCUS = None
+
+    def __init__(
+        self,
+        session: Session | None = None,
+        *,
+        library: Library | None = None,
+        palettes: Sequence[Palette] = (),
+        theme_problems: Sequence[str] = (),
+        theme: str = theming.DEFAULT,
+        state_directory: Path | None = None,
+        opened: bool = False,
+        clock: Clock | None = None,
+    ) -> None:
+        super().__init__()
+        self.session, self.library, self.clock = session, library, clock or Clock()
+        self._palettes = {palette.name: palette for palette in palettes}
+        self._theme_problems = list(theme_problems)
+        self._wanted_theme = theme
+        self._state_directory = state_directory
+        self._opened = opened
+        self._bridge: Bridge | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._undo_signals = lambda: None
+        self.log_path: Path | None = None
+        self.animation_level = "none"
+
+    # -- themes ---------------------------------------------------------------------------------------------------
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        """Every semantic slot has a value under every theme."""
+        return theming.fallbacks(self.current_theme)
+
+    def theme_titles(self) -> dict[str, str]:
+        """Themes that can be chosen, by name."""
+        return {name: sanitise_line(p.title, 60) for name, p in self._palettes.items()} | theming.ANSI
+
+    def use_theme(self, name: str) -> None:
+        """Switch now; an unknown theme is said and the default kept."""
+        if name in self.available_themes:
+            self.theme = name
+        else:
+            self.toast(f"There is no theme “{sanitise_line(name, 60)}”.", "warning")
+
+    def _register_themes(self) -> None:
+        for palette in self._palettes.values():
+            self.register_theme(theming.to_theme(palette))
+        if self._wanted_theme in self.available_themes or self._palettes:
+            self.use_theme(self._wanted_theme)
+        if self._theme_problems:
+            self.toast("Theme not used: " + "; ".join(self._theme_problems), "warning")
+
+    # -- life -----------------------------------------------------------------------------------------------------
+
+    async def on_mount(self) -> None:
+        """Show the first screen at once; connecting goes on behind it."""
+        self._undo_signals = install_signals(self._leave_by_signal)
+        self._register_themes()
+        if self.session is not None:
+            self.perform(self._enter(self.session))
+        elif self.library is not None:
+            await self.push_screen(RunsScreen(self.library, self.clock))
+
+    async def _enter(self, session: Session) -> None:
+        if not self._opened:
+            await session.open()
+        self.session, self._opened = session, True
+        session.monitor.start()
+        screen = MainScreen(session, self.clock)
+        screen.waiting = session.driving and resumed(session)
+        await self.push_screen(screen)
+        self._bridge = Bridge(self, session, self.clock)
+        self.set_window_title(session)
+        if resumed(session):
+            answer = await self.ask(resume_dialog(session, self.clock, self.clock.utc()))
+            if answer == "go":
+                screen.waiting = False
+                screen.redraw()
+
+    def set_window_title(self, session: Session) -> None:
+        """Name the run in the terminal's title."""
+        self.title = f"migconsole · {sanitise_line(session.run.title, 80)}"
+
+    async def on_unmount(self) -> None:
+        """Let go of everything; jobs go on by themselves."""
+        self._undo_signals()
+        if self._bridge is not None:
+            self._bridge.close()
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self.session is not None and self._opened:
+            await self.session.close()
+
+    def _leave_by_signal(self, code: int) -> None:
+        self.exit(code, return_code=code)
+
+    def _handle_exception(self, error: Exception) -> None:
+        """Textual's own handler prints local variables, passwords among them; this one writes a masked log."""
+        self._return_code = EXIT_FAILED
+        if self._exception is None:
+            self._exception = error
+            self._exception_event.set()
+            session = self.session
+            directory = session.directory if session else self._state_directory or Path.home()
+            self.log_path = write_log(error, directory, session.copy_text if session else str)
+        self._close_messages_no_wait()
+
+    # -- commands -------------------------------------------------------------------------------------------------
+
+    def context(self) -> Context:
+        """The context of the topmost screen that is no dialog."""
+        for screen in reversed(self.screen_stack):
+            if isinstance(screen, MainScreen | RunsScreen | TimelineScreen):
+                context = screen.context()
+                return context if self.library is None else Context(**{**_fields(context), "library": True})
+        return Context(screen="", session=self.session)
+
+    async def action_command(self, id: str) -> None:
+        """Do a command, or say why not."""
+        command = BY_ID[id]
+        context = self.context()
+        judged = commands.verdict(command, context)
+        if not judged.allowed:
+            more = " (o: out of order, with a reason)" if judged.overridable else ""
+            self.hint(f"{command.title}: {judged.reason}{more}")
+            return
+        screen = next((s for s in reversed(self.screen_stack) if hasattr(s, f"command_{id}")), None)
+        if hasattr(self, f"command_{id}"):
+            getattr(self, f"command_{id}")()
+        elif screen is not None:
+            getattr(screen, f"command_{id}")()
+        else:
+            main = next(s for s in self.screen_stack if isinstance(s, MainScreen))
+            name = "note" if id == "note_timeline" else id
+            self.perform(getattr(Operations(self, main), name)(context))
+
+    def perform(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run work that outlives a screen; what goes wrong is said, and stays said until acknowledged."""
+
+        async def guarded() -> None:
+            try:
+                await work
+            except MigconsoleError as error:
+                self.trouble(error)
+            except asyncio.CancelledError:
+                raise
+            except Exception as error:
+                self._handle_exception(error)
+
+        task = asyncio.create_task(guarded())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def ask(self, screen: Any) -> Any:
+        """Show a dialog and wait for its answer, from a task that no screen owns."""
+        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+
+        def done(value: Any) -> None:
+            if not answer.done():
+                answer.set_result(value)
+
+        await self.push_screen(screen, done)
+        return await answer
+
+    # -- saying things --------------------------------------------------------------------------------------------
+
+    def _status(self) -> StatusBar | None:
+        for screen in reversed(self.screen_stack):
+            if found := screen.query(StatusBar):
+                return found.first()
+        return None
+
+    def hint(self, text: str) -> None:
+        """Say something in the status row until the next hint."""
+        status = self._status()
+        if status is not None:
+            status.hint(text)
+
+    def trouble(self, error: MigconsoleError) -> None:
+        """An error: sticky in the status row, and whole in a dialog."""
+        status = self._status()
+        if status is not None:
+            status.error(" · ".join(part for part in (error.title, error.detail) if part))
+        body = sanitise("\n\n".join(part for part in (error.detail, error.remedy) if part), 8000)
+        self.push_screen(Dialog[bool](sanitise_line(error.title, 80), body, self.clock, danger=True, keys="esc back"))
+
+    def toast(self, text: str, severity: Any = "information") -> None:
+        """The only way to a toast: what it says is never markup, never a control sequence."""
+        self.notify(sanitise(text, 400), severity=severity, markup=False)
+
+    # -- commands of the application ------------------------------------------------------------------------------
+
+    def command_help(self) -> None:
+        """Keys, and why one is disabled."""
+        self.push_screen(HelpScreen(self.context()))
+
+    def command_palette(self) -> None:
+        """Every command by name."""
+        self.action_command_palette()
+
+    def action_command_palette(self) -> None:
+        """Not over a dialog: a command chosen there would act behind it."""
+        if not self.screen.is_modal:
+            super().action_command_palette()
+
+    def command_theme(self) -> None:
+        """The next theme."""
+        names = list(self.theme_titles())
+        at = names.index(self.theme) if self.theme in names else -1
+        self.use_theme(names[(at + 1) % len(names)])
+        self.hint(f"theme: {self.theme_titles()[self.theme]}")
+
+    def command_timeline(self) -> None:
+        """Everything that happened."""
+        if self.session is None:
+            return
+        main = next(s for s in self.screen_stack if isinstance(s, MainScreen))
+
+        def chosen(which: tuple[str, int] | None) -> None:
+            if which is not None:
+                main.output.show(*which)
+                main.go_pane("output")
+
+        self.push_screen(TimelineScreen(self.session, self.clock), chosen)
+
+    def command_open_run(self) -> None:
+        """Open the chosen run, or start the chosen checklist."""
+        screen = self.screen
+        if isinstance(screen, RunsScreen) and self.library is not None and (chosen := screen.chosen()):
+            kind, path = chosen
+            make = self.library.open if kind == "run" else self.library.create
+            self.perform(self._open_from_library(make(path)))
+
+    async def _open_from_library(self, making: Any) -> None:
+        self.hint("opening…")
+        session = await making
+        self._opened = False
+        await self._enter(session)
+
+    def command_runs(self) -> None:
+        """Back to the list of runs; what runs goes on."""
+        self.perform(self._back_to_runs())
+
+    async def _back_to_runs(self) -> None:
+        session, self.session = self.session, None
+        if self._bridge is not None:
+            self._bridge.close()
+            self._bridge = None
+        while len(self.screen_stack) > 1 and not isinstance(self.screen, RunsScreen):
+            await self.pop_screen()
+        if session is not None:
+            await session.close()
+        if isinstance(self.screen, RunsScreen):
+            self.screen.command_reload_runs()
+        elif self.library is not None:
+            await self.push_screen(RunsScreen(self.library, self.clock))
+
+    # -- ways out -------------------------------------------------------------------------------------------------
+
+    async def action_quit(self) -> None:
+        """Everything that wants to quit comes here and is asked."""
+        self.command_quit()
+
+    def command_quit(self) -> None:
+        """Ask, unless there is nothing to ask about."""
+        if self.session is None or not self._opened:
+            self.exit(EXIT_OK)
+        elif not any(screen.has_class("leaving") for screen in self.screen_stack):
+            self.perform(self._ask_to_leave(self.session))
+
+    async def _ask_to_leave(self, session: Session) -> None:
+        dialog = quit_dialog(session, self.clock)
+        dialog.add_class("leaving")
+        answer = await self.ask(dialog)
+        if answer == "leave":
+            self.exit(EXIT_OK)
+        elif answer == "stop":
+            await self._stop_running(session)
+            if not any(session.run.running()):
+                self.exit(EXIT_OK)
+
+    async def _stop_running(self, session: Session) -> None:
+        main = next(s for s in self.screen_stack if isinstance(s, MainScreen))
+        for attempt in list(session.run.running()):
+            item = session.located(attempt.item).item
+            await Operations(self, main).cancel(Context(session=session, item=item))
+
+    def command_interrupt(self) -> None:
+        """ctrl+c: copy a selection, else ask what to do about what runs. Never kills."""
+        focused = self.focused
+        selected = self.screen.get_selected_text()
+        if isinstance(focused, Input) and focused.selected_text:
+            self.copy_to_clipboard(focused.selected_text)
+        elif selected and self.session is not None:
+            self.copy_to_clipboard(self.session.copy_text(sanitise(selected, 1_000_000)))
+            self.toast("Copied.")
+        elif self.session is None or not any(self.session.run.running()):
+            self.hint("nothing is running; q leaves")
+        elif not any(screen.has_class("leaving") for screen in self.screen_stack):
+            self.perform(self._ask_what(self.session))
+
+    async def _ask_what(self, session: Session) -> None:
+        dialog = interrupt_dialog(session, self.clock)
+        dialog.add_class("leaving")
+        answer = await self.ask(dialog)
+        main = next(s for s in self.screen_stack if isinstance(s, MainScreen))
+        if answer == "leave":
+            self.exit(EXIT_OK)
+        elif answer == "cancel":
+            await self._stop_running(session)
+        elif answer == "hold":
+            await Operations(self, main).hold(main.context())
+
+    @property
+    def suspendable(self) -> bool:
+        """Whether the terminal can be given to a command."""
+        return self._driver is not None and self._driver.can_suspend
+
+
+def _fields(context: Context) -> dict[str, Any]:
+    return {name: getattr(context, name) for name in Context.__dataclass_fields__}
+
+
+def farewell(app: MigconsoleApp) -> list[str]:
+    """What is printed once the terminal is its own again: where the run stands, where it lies, what went wrong."""
+    lines = []
+    session = app.session
+    if session is not None:
+        count = overall(session.run, session.checklist)
+        running = len(list(session.run.running()))
+        state = f"{running} running" if running else session.run.ending or "nothing running"
+        problems = f", {count.problems} to resolve" if count.problems else ""
+        lines.append(f"{sanitise_line(session.run.title)}: {count.done} of {count.total} done{problems}, {state}")
+        lines.append(f"Run: {session.directory}   (migconsole resume)")
+    if app.log_path is not None:
+        lines.append(f"The console failed. Its log: {app.log_path}")
+    return lines
+
+
+def run_console(
+    *,
+    start: Callable[[], Awaitable[Session]] | None,
+    library: Library | None = None,
+    palettes: Sequence[Palette] = (),
+    theme_problems: Sequence[str] = (),
+    theme: str = "",
+    mouse: bool = True,
+    state_directory: Path | None = None,
+) -> int:
+    """Run the full screen and return the process exit code.
+
+    ``start`` makes the session to open, None shows the runs screen of ``library``. Whatever ``start`` raises is raised
+    before the terminal is touched.
+    """
+
+    async def main() -> int:
+        session = None if start is None else await start()
+        app = MigconsoleApp(
+            session,
+            library=library,
+            palettes=palettes,
+            theme_problems=theme_problems,
+            theme=theme or theming.DEFAULT,
+            state_directory=state_directory,
+        )
+        await app.run_async(mouse=mouse)
+        for line in farewell(app):
+            print(line, file=sys.stderr)
+        return app.return_code or EXIT_OK
+
+    return asyncio.run(main())

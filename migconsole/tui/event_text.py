@@ -1,0 +1,92 @@
+"""Journal events in words, for the timeline and the resume screen."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from migconsole.domain.checklist import Checklist
+from migconsole.domain.events import Event, Kind
+from migconsole.domain.text import sanitise_line
+from migconsole.tui import format
+from migconsole.tui.item_text import OUTCOMES
+
+MARKS = {
+    "passed": ("✔", "$status-verified"),
+    "failed": ("✘", "$status-failed"),
+    "asks": ("□", "$status-todo"),
+    "interrupted": ("?", "$status-interrupted"),
+}
+_MOVES = {
+    "attest": ("●", "$status-attested", "attested"),
+    "accept": ("▲", "$status-ok-with-issues", "accepted with issues"),
+    "skip": ("–", "$status-skipped", "skipped"),
+    "exclude": ("∅", "$status-not-applicable", "not applicable"),
+    "force": ("»", "$status-forced", "forced"),
+    "defer": ("◷", "$status-deferred", "deferred"),
+    "reopen": ("□", "$status-todo", "reopened"),
+    "regress": ("▼", "$status-regressed", "regressed"),
+    "recover": ("✔", "$status-verified", "holds again"),
+}
+
+
+def titles(checklist: Checklist) -> dict[str, str]:
+    """Item titles by id, safe to draw."""
+    walks = (checklist.walk(), checklist.walk_rollback())
+    return {located.item.id: sanitise_line(located.item.title) for walk in walks for located in walk}
+
+
+def describe(event: Event, names: dict[str, str]) -> tuple[str, str, str]:
+    """Glyph, style and words for one event; an unknown kind is shown by its name."""
+    data = event.data
+    item = names.get(str(data.get("item", "")), sanitise_line(str(data.get("item", ""))))
+    mark, style, words = _described(event, data, item)
+    return mark, style, sanitise_line(words, 500)
+
+
+def _described(event: Event, data: Any, item: str) -> tuple[str, str, str]:
+    kind = event.kind
+    if kind == Kind.ATTEMPT_STARTED:
+        return "◐", "$status-running", f"{item}: attempt {data.get('attempt')} started"
+    if kind == Kind.ATTEMPT_ENDED:
+        outcome = str(data.get("outcome"))
+        mark, style = MARKS.get(outcome, ("·", ""))
+        took = f" in {format.duration(data['duration'])}" if data.get("duration") is not None else ""
+        reasons = "; ".join(str(reason) for reason in data.get("reasons", ()))
+        return mark, style, f"{item}: {OUTCOMES.get(outcome, outcome)}{took}{f' · {reasons}' if reasons else ''}"
+    if kind == Kind.ATTEMPT_SIGNALLED:
+        return "■", "$caution", f"{item}: {data.get('rung')} sent"
+    if kind == Kind.ATTEMPT_ADOPTED:
+        return "↻", "$status-running", f"{item}: attempt {data.get('attempt')} found running and followed again"
+    if kind == Kind.ITEM_MOVED:
+        mark, style, word = _MOVES.get(str(data.get("move")), ("·", "", str(data.get("move"))))
+        said = " · ".join(str(data[key]) for key in ("value", "note", "reason", "due") if data.get(key))
+        return mark, style, f"{item}: {word}{f' · {said}' if said else ''}"
+    if kind == Kind.NOTE:
+        return "✎", "$accent", f"{f'{item}: ' if item else ''}{data.get('text', '')}"
+    return _plain(event, data)
+
+
+def _plain(event: Event, data: Any) -> tuple[str, str, str]:
+    words = {
+        Kind.RUN_OPENED: ("▶", "$good", f"run opened: {data.get('title', '')}"),
+        Kind.TARGET_PINNED: ("⌖", "", f"target pinned: {_target(data)}"),
+        Kind.TARGET_CHANGED: ("▲", "$danger", "target changed: " + "; ".join(map(str, data.get("differences", ())))),
+        Kind.CONSOLE_ATTACHED: ("→", "$muted", f"console attached {data.get('console', '')}"),
+        Kind.CONSOLE_DETACHED: ("←", "$muted", f"console left {data.get('console', '')}"),
+        Kind.LEASE_TAKEN: ("⚑", "$muted", f"drives now{_because(data)}"),
+        Kind.LEASE_RELEASED: ("⚐", "$muted", "handed over"),
+        Kind.VARIABLE_SET: ("=", "", f"{data.get('name', '')} = {data.get('value', '')}"),
+        Kind.HOLD: ("‖", "$caution", f"on hold ({data.get('owner', '')}): {data.get('reason', '')}"),
+        Kind.RELEASE: ("▶", "$good", "released"),
+        Kind.RUN_ENDED: ("■", "$good", f"run ended: {data.get('ending', '')}"),
+    }
+    return words.get(Kind(event.kind), ("·", "", event.kind)) if event.kind in set(Kind) else ("·", "", event.kind)
+
+
+def _because(data: Any) -> str:
+    return f": {data['reason']}" if data.get("reason") else ""
+
+
+def _target(data: Any) -> str:
+    identity = data.get("identity") or {}
+    return f"{identity.get('database')}@{identity.get('host')}:{identity.get('port')}"

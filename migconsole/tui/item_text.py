@@ -1,0 +1,169 @@
+"""What the item pane says, as styled text: what it is, what exactly would happen, why not, and what is on record."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from textual.content import Content
+
+from migconsole.domain.checklist import Answer, Danger, Item, Manual
+from migconsole.domain.items import ItemState
+from migconsole.domain.policy import unmet
+from migconsole.domain.run import Attempt, ItemRecord
+from migconsole.domain.text import sanitise, sanitise_line
+from migconsole.engine.palette import status_slot
+from migconsole.engine.resolve import Preview
+from migconsole.engine.session import Session
+from migconsole.errors import MigconsoleError
+from migconsole.tui import format
+from migconsole.tui.rows import kind_word
+
+DANGER_STYLE = {Danger.READ: "$good", Danger.MUTATING: "$caution", Danger.DESTRUCTIVE: "bold $danger"}
+OUTCOMES = {
+    "passed": "verified",
+    "failed": "failed",
+    "asks": "ended well, awaiting an answer",
+    "interrupted": "unknown",
+}
+
+_LINES = 60
+"""Evidence lines shown in the pane; all of them are in the evidence screen."""
+
+Texts = list[tuple[str, str]]
+
+
+def describe(session: Session, item: Item, alternative: int) -> Content:
+    """Everything about an item. Errors in resolving it are part of what is said, never raised."""
+    record = session.run.record(item.id)
+    blocks = [_head(session, item, record)]
+    if not item.items:
+        try:
+            preview = session.preview(item.id, alternative)
+        except MigconsoleError as error:
+            blocks.append([("▲ ", "$caution"), (sanitise(str(error)), "$caution")])
+        else:
+            blocks += _action(session, item, preview)
+    if item.help:
+        blocks.append([(sanitise(item.help).strip(), "")])
+    if record.last is not None:
+        blocks.append(attempt_text(record.last, _LINES))
+    notes = [note for note in session.run.notes if note.item == item.id]
+    if notes:
+        blocks.append([text for note in notes for text in _note(note.at, note.actor, note.text)])
+    return Content("\n\n").join([Content.assemble(*block) for block in blocks if block])
+
+
+def state_line(state: ItemState, record: ItemRecord) -> Texts:
+    """Glyph, word, who, when and why."""
+    style = f"bold ${status_slot(state)}"
+    texts: Texts = [(f"{state.glyph} {state.value}", style)]
+    if record.awaiting:
+        texts.append(("  ended well; say what you saw (space), it is not run again", "$status-running"))
+    if record.actor and state is not ItemState.TODO:
+        texts.append((f"  by {sanitise_line(record.actor)}", ""))
+    if record.since and state is not ItemState.TODO:
+        texts.append((f"  {format.clock_time(record.since)} UTC", "$muted"))
+    if record.due:
+        texts.append((f"  due {sanitise_line(record.due)}", "$caution"))
+    for name, value in (("value", record.value), ("note", record.note), ("reason", record.reason)):
+        if value:
+            texts += [(f"\n  {name}  ", "$muted"), (sanitise_line(value, 2000), "")]
+    return texts
+
+
+def _head(session: Session, item: Item, record: ItemRecord) -> Texts:
+    texts: Texts = [(sanitise(item.title, 2000), "bold"), ("\n", "")]
+    texts += state_line(session.run.state_of(item), record)
+    if item.items:
+        texts.append((f"\nA heading: its {len(item.items)} lines are done one by one.", "$muted"))
+    return texts
+
+
+def _action(session: Session, item: Item, preview: Preview) -> list[Texts]:
+    kind = kind_word(item)
+    facts: Texts = [(kind, "bold")]
+    step = item.steps[preview.alternative].step
+    person = isinstance(step.action, Manual | Answer)
+    if not person:
+        facts += [(" · ", "$muted"), (preview.danger.value, DANGER_STYLE[preview.danger])]
+    if item.estimate:
+        facts += [(" · estimate ", "$muted"), (format.estimate(item.estimate), "")]
+    for flag, text in ((item.required, "required"), (item.optional, "optional"), (step.interactive, "interactive")):
+        if flag:
+            facts += [(" · ", "$muted"), (text, "")]
+    if len(item.steps) > 1:
+        way = sanitise_line(preview.title) or f"way {preview.alternative + 1}"
+        facts += [(" · ", "$muted"), (f"{len(item.steps)} ways, now “{way}”", "")]
+    facts += _needs(session, item)
+    blocks = [facts]
+    if isinstance(step.action, Answer):
+        blocks.append(
+            [(sanitise(step.action.ask or "An answer is asked for."), ""), (f"  ({step.action.type})", "$muted")]
+        )
+    if preview.unresolved:
+        names = [
+            line for name in preview.unresolved for line in (("\n▲ ", "$caution"), (sanitise_line(name), "$caution"))
+        ]
+        blocks.append([("Values are missing (v sets them):", "$caution"), *names])
+    if not preview.verdict.allowed and not person:
+        blocks.append([("Cannot run: ", "bold $caution"), (sanitise(preview.verdict.reason), "$caution")])
+    if preview.text.strip() and not person:
+        blocks.append(command_text(preview.text))
+        if preview.notes:
+            blocks.append([(" · ".join(sanitise_line(note) for note in preview.notes), "$muted")])
+    if preview.danger is not Danger.READ and preview.undo and not person:
+        blocks.append([("undo  ", "$muted"), (sanitise(preview.undo), "")])
+    return blocks
+
+
+def command_text(text: str, limit: int = 4000) -> Texts:
+    """A command or query, line by line behind a gutter, so that it cannot be mistaken for our own words."""
+    lines = sanitise(text.strip("\n"), limit).split("\n")
+    texts: Texts = []
+    for number, line in enumerate(lines):
+        texts += [("\n" if number else "", ""), ("│ ", "$accent"), (line, "")]
+    return texts
+
+
+def _needs(session: Session, item: Item) -> Texts:
+    texts: Texts = []
+    for need in item.needs:
+        why = unmet(session.run, session.checklist, need)
+        mark = ("\n✘ ", "$danger") if why else ("\n✔ ", "$good")
+        texts += [mark, (sanitise_line(why or f"needs {need}: met"), "")]
+    return texts
+
+
+def attempt_text(attempt: Attempt, most: int) -> Texts:
+    """One attempt and what it left."""
+    texts: Texts = [(f"Attempt {attempt.number}", "bold"), (f"  by {sanitise_line(attempt.actor)}", "")]
+    texts.append((f"  {format.clock_time(attempt.started)} UTC", "$muted"))
+    if attempt.running:
+        return [*texts, ("  running", "$status-running"), *_signals(attempt)]
+    style = {"passed": "$status-verified", "failed": "$status-failed", "interrupted": "$status-interrupted"}
+    texts.append((f"  {OUTCOMES.get(attempt.outcome, attempt.outcome)}", style.get(attempt.outcome, "")))
+    if attempt.exit_code is not None:
+        texts.append((f"  exit {attempt.exit_code}", ""))
+    if attempt.signal is not None:
+        texts.append((f"  signal {attempt.signal}", ""))
+    if attempt.duration is not None:
+        texts.append((f"  in {format.duration(attempt.duration)}", ""))
+    texts += _signals(attempt)
+    for reason in attempt.reasons:
+        texts += [("\n  ", ""), (sanitise_line(reason, 500), "")]
+    for line in attempt.lines[:most]:
+        texts += [("\n│ ", "$line"), (sanitise_line(line, 500), "")]
+    if len(attempt.lines) > most:
+        texts.append((f"\n  … {len(attempt.lines) - most} more lines: e shows all", "$muted"))
+    for name, value in attempt.captured.items():
+        texts += [(f"\n  {sanitise_line(name)} = ", "$muted"), (sanitise_line(value), "")]
+    return texts
+
+
+def _signals(attempt: Attempt) -> Texts:
+    return [(f"\n  stopped with {', '.join(attempt.signals)}", "$caution")] if attempt.signals else []
+
+
+def _note(at: str, actor: str, text: str) -> Iterator[tuple[str, str]]:
+    yield (f"✎ {format.clock_time(at)} {sanitise_line(actor)}  ", "$muted")
+    yield (sanitise_line(text, 2000) + "\n", "")

@@ -1,0 +1,74 @@
+"""One-row layouts: what matters stays, what matters less gives way, nothing wraps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.cells import cell_len, set_cell_size
+from textual.content import Content
+
+GAP = "  "
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A piece of a row: styled texts that stand or go together. The lowest ``weight`` goes first."""
+
+    texts: tuple[tuple[str, str], ...]
+    weight: int = 5
+
+    @property
+    def width(self) -> int:
+        """Cells it takes."""
+        return sum(cell_len(text) for text, _ in self.texts)
+
+
+def part(text: str, style: str = "", weight: int = 5) -> Part:
+    """A piece with one style."""
+    return Part(((text, style),), weight)
+
+
+def spread(left: Sequence[Part], right: Sequence[Part], width: int, gap: str = GAP) -> Content:
+    """A row with pieces at both ends. Pieces are dropped by weight until the row fits; the last one is cut."""
+    keep_left, keep_right = [p for p in left if p.width], [p for p in right if p.width]
+    while len(keep_left) + len(keep_right) > 1 and _total(keep_left, keep_right, gap) > width:
+        lowest = min((*keep_left, *keep_right), key=lambda p: p.weight)
+        (keep_right if lowest in keep_right else keep_left).remove(lowest)
+    head, tail = _join(keep_left, gap), _join(keep_right, gap)
+    room = width - sum(cell_len(text) for text, _ in tail)
+    used = sum(cell_len(text) for text, _ in head)
+    if used > room:
+        head = cut(head, room)
+        used = room
+    return Content.assemble(*head, " " * max(0, room - used), *tail)
+
+
+def cut(texts: Sequence[tuple[str, str]], width: int) -> list[tuple[str, str]]:
+    """Styled texts shortened to ``width`` cells, with an ellipsis where something is missing."""
+    out: list[tuple[str, str]] = []
+    left = max(0, width)
+    for text, style in texts:
+        length = cell_len(text)
+        if length <= left:
+            out.append((text, style))
+            left -= length
+        else:
+            if left:
+                out.append((set_cell_size(text, left - 1) + "…", style))
+            break
+    return out
+
+
+def _join(parts: Sequence[Part], gap: str) -> list[tuple[str, str]]:
+    texts: list[tuple[str, str]] = []
+    for piece in parts:
+        if texts:
+            texts.append((gap, ""))
+        texts.extend(piece.texts)
+    return texts
+
+
+def _total(left: Sequence[Part], right: Sequence[Part], gap: str) -> int:
+    pieces = (*left, *right)
+    return sum(p.width for p in pieces) + len(gap) * max(0, len(pieces) - 1)

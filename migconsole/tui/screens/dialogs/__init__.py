@@ -1,0 +1,1 @@
+"""Questions: each returns a typed answer, None meaning that nothing happens."""

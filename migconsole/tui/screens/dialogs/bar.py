@@ -1,0 +1,98 @@
+"""One-line bars at the foot of the screen: attesting, filtering and searching without hiding what they are about."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from textual import events
+from textual.app import ComposeResult
+from textual.containers import Horizontal
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Input, Static
+
+from migconsole.tui.format import Clock
+from migconsole.tui.guard import BURST, Guard
+
+
+class AttestBar(ModalScreen[tuple[str, str] | None]):
+    """Value and note, both optional; Enter attests. The key that opened it may still be held: its repeats are dropped."""
+
+    BINDINGS = [("escape", "back", "Back")]
+
+    def __init__(self, title: str, clock: Clock) -> None:
+        super().__init__(classes="bar")
+        self._title = title
+        self._clock = clock
+        self.guard = Guard(clock.monotonic)
+        self._opener = float("inf")
+
+    def compose(self) -> ComposeResult:
+        """Label, two inputs, keys."""
+        with Horizontal(id="bar"):
+            yield Static(self._title, id="bar-title", markup=False)
+            yield Input(placeholder="value (optional)", id="bar-value", compact=True)
+            yield Input(placeholder="note (optional)", id="bar-note", compact=True)
+            yield Static(Content.assemble(("enter", "bold $accent"), " attests · esc back"), id="bar-keys")
+
+    def on_mount(self) -> None:
+        """The dead time begins."""
+        self.guard.open()
+        self._opener = self._clock.monotonic()
+
+    def on_key(self, event: events.Key) -> None:
+        """Drop the repeats of the key that opened the bar."""
+        now = self._clock.monotonic()
+        if event.key in ("space", "x") and not self.query_one("#bar-value", Input).value and now - self._opener < 0.8:
+            self._opener = now
+            event.stop()
+            event.prevent_default()
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """A held opener reaches the input before the screen; take it back out."""
+        now = self._clock.monotonic()
+        if event.value.strip(" x") == "" and event.value and now - self._opener < max(0.8, BURST):
+            self._opener = now
+            with self.prevent(Input.Changed):
+                event.input.value = ""
+
+    def on_input_submitted(self) -> None:
+        """Attest."""
+        if self.guard.accepts("enter"):
+            value, note = (self.query_one(name, Input).value.strip() for name in ("#bar-value", "#bar-note"))
+            self.dismiss((value, note))
+
+    def action_back(self) -> None:
+        """Nothing happens."""
+        self.dismiss(None)
+
+
+class LineBar(ModalScreen[str | None]):
+    """Asks for one line and shows its effect while it is typed; ``live`` returns what is wrong with it, or ""."""
+
+    BINDINGS = [("escape", "back", "Back")]
+
+    def __init__(self, title: str, value: str, placeholder: str, live: Callable[[str], str]) -> None:
+        super().__init__(classes="bar")
+        self._title, self._value, self._placeholder, self._live = title, value, placeholder, live
+
+    def compose(self) -> ComposeResult:
+        """Label, input, what is wrong."""
+        with Horizontal(id="bar"):
+            yield Static(self._title, id="bar-title", markup=False)
+            yield Input(self._value, placeholder=self._placeholder, id="bar-line", compact=True, select_on_focus=False)
+            yield Static("", id="bar-keys", markup=False)
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Show the effect at once."""
+        why = self._live(event.value)
+        self.query_one("#bar-keys", Static).update(Content(why or "enter keeps it · esc undoes it"))
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Keep it."""
+        self.dismiss(event.value)
+
+    def action_back(self) -> None:
+        """Back to how it was."""
+        self._live(self._value)
+        self.dismiss(None)

@@ -1,0 +1,245 @@
+"""The frame of every dialog: a title, a text, what can be answered, and a way back that never destroys."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from textual import events
+from textual.app import ComposeResult
+from textual.containers import Vertical, VerticalScroll
+from textual.content import Content
+from textual.message import Message
+from textual.screen import ModalScreen
+from textual.widget import Widget
+from textual.widgets import Input, Static
+
+from migconsole.tui.format import Clock
+from migconsole.tui.guard import Guard
+
+Answer = TypeVar("Answer")
+
+
+class Dialog(ModalScreen[Answer | None]):
+    """A modal box. ``danger`` colours its frame; escape goes back whatever has the focus."""
+
+    BINDINGS = [("escape", "back", "Back")]
+    AUTO_FOCUS = ".default"
+
+    def __init__(self, title: str, body: Content | str, clock: Clock, *, danger: bool = False, keys: str = "") -> None:
+        super().__init__()
+        self._title, self._body, self._keys = title, body, keys
+        self.clock = clock
+        self.guard = Guard(clock.monotonic)
+        self._danger = danger
+
+    def compose(self) -> ComposeResult:
+        """The box: text, answers, the keys spelled out."""
+        with Vertical(id="dialog", classes="danger" if self._danger else ""):
+            with VerticalScroll(id="dialog-body", can_focus=False):
+                yield Static(self._body, id="dialog-text", markup=False)
+            yield from self.answers()
+            yield Static(self._keys, id="dialog-keys", markup=False)
+
+    def answers(self) -> ComposeResult:
+        """What can be answered."""
+        yield from ()
+
+    def on_mount(self) -> None:
+        """Start the dead time when the dialog can be seen."""
+        self.query_one("#dialog").border_title = Content(self._title)
+        self.guard.open()
+
+    def update_body(self, body: Content) -> None:
+        """Change the text."""
+        self._body = body
+        self.query_one("#dialog-text", Static).update(body)
+
+    def action_back(self) -> None:
+        """Nothing happens."""
+        self.dismiss(None)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One answer. A dangerous one is taken by its key alone, never by Enter; ``disabled`` says why it cannot be."""
+
+    id: str
+    key: str
+    title: str
+    help: str = ""
+    danger: bool = False
+    disabled: str = ""
+
+
+class ChoiceRow(Widget, can_focus=True):
+    """A line that can be chosen."""
+
+    ALLOW_SELECT = False
+
+    class Chosen(Message):
+        """Enter or a click on a line."""
+
+        def __init__(self, choice: Choice) -> None:
+            super().__init__()
+            self.choice = choice
+
+    def __init__(self, choice: Choice, default: bool) -> None:
+        super().__init__(classes="choice default" if default else "choice")
+        self.choice = choice
+        self.styles.height = 2 if choice.help or choice.disabled else 1
+
+    def render(self) -> Content:
+        """Key, title, and what it means."""
+        choice = self.choice
+        off = bool(choice.disabled)
+        style = "$muted" if off else ("bold $danger" if choice.danger else "bold")
+        texts = [(f" {choice.key:>3} ", "$muted" if off else "bold $accent"), (choice.title, style)]
+        if choice.help or choice.disabled:
+            texts.append((f"\n      {choice.disabled or choice.help}", "$caution" if off else "$muted"))
+        return Content.assemble(*texts)
+
+    def on_key(self, event: events.Key) -> None:
+        """Enter chooses what is safe; arrows and j/k move."""
+        if event.key == "enter":
+            event.stop()
+            self.post_message(self.Chosen(self.choice))
+        elif event.key in ("down", "j"):
+            event.stop()
+            self.screen.focus_next(".choice")
+        elif event.key in ("up", "k"):
+            event.stop()
+            self.screen.focus_previous(".choice")
+
+    def on_click(self) -> None:
+        """A click goes there first, a second one chooses."""
+        if self.has_focus:
+            self.post_message(self.Chosen(self.choice))
+        self.focus()
+
+
+class ChoiceDialog(Dialog[str]):
+    """Asks for one of several answers; returns its id. The first one, or ``default``, has the focus."""
+
+    def __init__(
+        self,
+        title: str,
+        body: Content | str,
+        choices: Sequence[Choice],
+        clock: Clock,
+        *,
+        default: str = "",
+        danger: bool = False,
+    ) -> None:
+        super().__init__(
+            title, body, clock, danger=danger, keys="the letters choose · enter takes the marked line · esc back"
+        )
+        self._choices = choices
+        self._default = default or choices[0].id
+
+    def answers(self) -> ComposeResult:
+        """One row each."""
+        for choice in self._choices:
+            yield ChoiceRow(choice, choice.id == self._default)
+
+    def on_key(self, event: events.Key) -> None:
+        """A letter takes its answer."""
+        for choice in self._choices:
+            if event.character == choice.key or event.key == choice.key:
+                event.stop()
+                if not choice.disabled and self.guard.accepts(event.key):
+                    self.dismiss(choice.id)
+                return
+
+    def on_choice_row_chosen(self, message: ChoiceRow.Chosen) -> None:
+        """Enter or a click, which never take a dangerous answer."""
+        choice = message.choice
+        if choice.disabled or choice.danger or not self.guard.accepts("enter"):
+            return
+        self.dismiss(choice.id)
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A line to fill in. ``check`` returns why a value is not good enough yet, or ""."""
+
+    id: str
+    label: str
+    value: str = ""
+    placeholder: str = ""
+    check: Callable[[str], str] = lambda text: ""
+
+
+def at_least(length: int) -> Callable[[str], str]:
+    """A check that asks for a reason worth reading.
+
+    >>> at_least(3)("no"), at_least(3)("not today")
+    ('1 more character', '')
+    """
+
+    def check(text: str) -> str:
+        missing = length - len(text.strip())
+        return "" if missing <= 0 else f"{missing} more character{'s' if missing > 1 else ''}"
+
+    return check
+
+
+class FormDialog(Dialog[dict[str, str]]):
+    """Asks for texts, checked while they are typed; Enter goes on to the next field, and at the last one accepts."""
+
+    def __init__(
+        self, title: str, body: Content | str, fields: Sequence[Field], clock: Clock, *, danger: bool = False
+    ) -> None:
+        super().__init__(title, body, clock, danger=danger, keys="enter accepts · tab next field · esc back")
+        self._fields = fields
+
+    def answers(self) -> ComposeResult:
+        """Label, input and what is missing, for each field."""
+        for number, field in enumerate(self._fields):
+            yield Static(field.label, classes="field-label", markup=False)
+            default = "default" if number == 0 else ""
+            yield Input(
+                field.value,
+                placeholder=field.placeholder,
+                id=f"field-{field.id}",
+                classes=default,
+                select_on_focus=False,
+            )
+            yield Static("", id=f"check-{field.id}", classes="field-check", markup=False)
+
+    def on_mount(self) -> None:
+        """Say at once what is missing."""
+        super().on_mount()
+        self._judge()
+
+    def on_input_changed(self) -> None:
+        """Judge while typing."""
+        self._judge()
+
+    def values(self) -> dict[str, str]:
+        """What has been typed, by field."""
+        return {field.id: self.query_one(f"#field-{field.id}", Input).value for field in self._fields}
+
+    def _judge(self) -> Field | None:
+        first = None
+        for field, text in zip(self._fields, self.values().values(), strict=True):
+            why = field.check(text)
+            self.query_one(f"#check-{field.id}", Static).update(Content(why))
+            if why and first is None:
+                first = field
+        return first
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Go on, or accept when everything is good."""
+        if not self.guard.accepts("enter"):
+            return
+        ids = [f"field-{field.id}" for field in self._fields]
+        at = ids.index(event.input.id or ids[0])
+        bad = self._judge()
+        if bad is not None:
+            self.query_one(f"#field-{bad.id}", Input).focus()
+        elif at + 1 < len(ids):
+            self.query_one(f"#{ids[at + 1]}", Input).focus()
+        else:
+            self.dismiss({name: text.strip() for name, text in self.values().items()})

@@ -1,0 +1,112 @@
+"""Confirmation before something changes: the exact command, the target and the undo are seen before the question."""
+
+from __future__ import annotations
+
+from textual import events
+from textual.app import ComposeResult
+from textual.content import Content
+from textual.widgets import Button, Input, Static
+
+from migconsole.domain.text import sanitise, sanitise_line
+from migconsole.engine.resolve import Confirmation, Preview
+from migconsole.tui import format
+from migconsole.tui.format import Clock
+from migconsole.tui.item_text import DANGER_STYLE, command_text
+from migconsole.tui.screens.dialogs.base import Dialog
+
+
+def summary(preview: Preview) -> Content:
+    """What is about to happen."""
+    item = preview.item
+    texts = [(sanitise(item.title, 2000), "bold")]
+    if preview.title:
+        texts.append((f"  “{sanitise_line(preview.title)}”", ""))
+    texts += [("\n\non    ", "$muted"), (sanitise_line(preview.target_name) or "a target not identified yet", "bold")]
+    texts += [("\nkind  ", "$muted"), (preview.danger.value, DANGER_STYLE[preview.danger])]
+    if item.estimate:
+        texts.append((f", takes about {format.estimate(item.estimate)}", ""))
+    texts += [("\nundo  ", "$muted"), (sanitise(preview.undo or "no undo is known", 2000), ""), ("\n\n", "")]
+    texts += command_text(preview.text)
+    if preview.notes:
+        texts += [("\n\n", ""), (" · ".join(sanitise_line(note) for note in preview.notes), "$muted")]
+    if preview.preconditions:
+        texts.append(("\n", ""))
+    marks = {True: ("\n✔ ", "$good"), False: ("\n✘ ", "bold $danger"), None: ("\n? ", "$caution")}
+    for met, text in preview.preconditions:
+        texts += [marks[met], (sanitise_line(text), "" if met else marks[met][1])]
+    return Content.assemble(*texts)
+
+
+class ConfirmDialog(Dialog[Confirmation]):
+    """Tier 1: ``y`` accepts after the dead time; Cancel has the focus; Enter, click and held keys never accept."""
+
+    def __init__(self, preview: Preview, clock: Clock, *, reason: str = "") -> None:
+        super().__init__("Run this?", summary(preview), clock, danger=preview.danger.rank > 1)
+        self._preview, self._reason = preview, reason
+
+    def answers(self) -> ComposeResult:
+        """Only a way back; the way on is a key."""
+        yield Button("Cancel", id="cancel", classes="default", compact=True)
+
+    def on_mount(self) -> None:
+        """Spell the keys."""
+        super().on_mount()
+        self.query_one("#dialog-keys", Static).update(
+            Content.assemble(("y", "bold $accent"), " runs it · enter or esc cancels")
+        )
+
+    def on_key(self, event: events.Key) -> None:
+        """The only yes."""
+        if event.key == "y":
+            event.stop()
+            if self.guard.accepts("y"):
+                self.dismiss(Confirmation(1, reason=self._reason))
+
+    def on_button_pressed(self) -> None:
+        """Cancel."""
+        self.dismiss(None)
+
+
+class TypedDialog(Dialog[Confirmation]):
+    """Tier 2: the name the *server* reports is typed; anything else, and any unmet precondition, does not accept."""
+
+    def __init__(self, preview: Preview, clock: Clock, *, reason: str = "") -> None:
+        super().__init__("This destroys data", summary(preview), clock, danger=True)
+        self._preview, self._reason = preview, reason
+
+    def answers(self) -> ComposeResult:
+        """What must be typed, where, and whether it is right."""
+        yield Static("", id="typed-label", classes="field-label", markup=False)
+        yield Input(id="typed", classes="default", select_on_focus=False)
+        yield Static("", id="typed-check", classes="field-check", markup=False)
+
+    def on_mount(self) -> None:
+        """Name the name."""
+        super().on_mount()
+        name = sanitise_line(self._preview.target_name)
+        label = Content.assemble("Type ", (name, "bold $danger"), " to run it") if name else Content("Not identified")
+        self.query_one("#typed-label", Static).update(label)
+        self.query_one("#dialog-keys", Static).update(Content("enter runs it once the name is right · esc cancels"))
+        self._judge()
+
+    def on_input_changed(self) -> None:
+        """Judge while typing."""
+        self._judge()
+
+    def _judge(self) -> bool:
+        typed = self.query_one("#typed", Input).value.strip()
+        unmet = [text for met, text in self._preview.preconditions if met is False]
+        why = ""
+        if not self._preview.target_name:
+            why = "the server has not said which database this is"
+        elif unmet:
+            why = f"not met: {sanitise_line(unmet[0])}"
+        elif typed != self._preview.target_name:
+            why = "not the name yet"
+        self.query_one("#typed-check", Static).update(Content(why))
+        return not why
+
+    def on_input_submitted(self) -> None:
+        """Accept only the exact name."""
+        if self._judge() and self.guard.accepts("enter"):
+            self.dismiss(Confirmation(2, typed=self._preview.target_name, reason=self._reason))

@@ -1,0 +1,441 @@
+"""The main screen: which server, which run, the checklist, the output, the item, the health."""
+
+from __future__ import annotations
+
+from textual import events
+from textual.app import ComposeResult, RenderResult
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.screen import Screen
+from textual.widget import Widget
+
+from migconsole.domain.checklist import Item
+from migconsole.domain.policy import Command
+from migconsole.domain.text import sanitise_line
+from migconsole.engine.session import Session
+from migconsole.tui.bridge import HealthChanged, RunChanged, Tick
+from migconsole.tui.commands import Context, Scope, bindings
+from migconsole.tui.format import Clock
+from migconsole.tui.rows import matcher
+from migconsole.tui.screens.dialogs.bar import LineBar
+from migconsole.tui.widgets.banner import Banner, environment_class
+from migconsole.tui.widgets.checklist_tree import ChecklistTree
+from migconsole.tui.widgets.health_strip import HealthStrip
+from migconsole.tui.widgets.item_pane import ItemPane
+from migconsole.tui.widgets.key_footer import KeyFooter
+from migconsole.tui.widgets.output_pane import OutputPane
+from migconsole.tui.widgets.output_view import OutputView
+from migconsole.tui.widgets.status_bar import StatusBar
+
+PANES = ("tree", "output", "item", "health")
+_NAMES = {"tree": "checklist", "output": "output", "item": "item", "health": "health"}
+
+
+class PaneTabs(Widget):
+    """Which pane is shown, where there is room for one at a time."""
+
+    ALLOW_SELECT = False
+
+    def render(self) -> RenderResult:
+        """The names, the shown one marked."""
+        screen = self.screen
+        current = screen.pane if isinstance(screen, MainScreen) else ""
+        texts: list[tuple[str, str]] = []
+        for number, pane in enumerate(PANES[:3], 1):
+            active = pane == current
+            texts += [(f" {number} ", "bold $accent" if active else "$muted")]
+            texts += [(_NAMES[pane], "bold underline" if active else "$muted"), ("  ", "")]
+        return Content.assemble(*texts)
+
+
+class TooSmall(Widget):
+    """Covers the screen while the terminal is too small to show anything truthfully."""
+
+    ALLOW_SELECT = False
+
+    def render(self) -> RenderResult:
+        """Say what is needed, and that nothing stopped."""
+        width, height = self.app.size
+        text = f"migconsole needs 80×24\nthis terminal has {width}×{height}\n\nrunning commands go on · q leaves"
+        return Content(text)
+
+
+class MainScreen(Screen[None]):
+    """Panes around one session. Keys come from the registry; what they do is either here or in the operations."""
+
+    BINDINGS = bindings(Scope.RUN)
+    HORIZONTAL_BREAKPOINTS = [(0, "-tiny"), (80, "-narrow"), (110, "-wide"), (160, "-very-wide")]
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (24, "-short"), (36, "-tall")]
+    AUTO_FOCUS = "#tree"
+
+    def __init__(self, session: Session, clock: Clock) -> None:
+        super().__init__()
+        self.session = session
+        self.clock = clock
+        self.pane = "tree"
+        self.waiting = False
+        self.filter_text = ""
+        self.search_text = ""
+        self.chosen: dict[str, int] = {}
+        self._maximised = False
+
+    def compose(self) -> ComposeResult:
+        """Top to bottom."""
+        yield Banner(self.clock, id="banner")
+        yield PaneTabs(id="pane-tabs")
+        with Horizontal(id="body"):
+            yield ChecklistTree(id="tree")
+            with Vertical(id="right"):
+                yield OutputPane(self.clock, id="output")
+                yield ItemPane(id="item")
+        yield HealthStrip(self.clock, id="health")
+        yield StatusBar(id="status")
+        yield KeyFooter(id="footer")
+        yield TooSmall(id="too-small")
+
+    # -- parts ----------------------------------------------------------------------------------------------------
+
+    @property
+    def steps(self) -> ChecklistTree:
+        """The checklist pane."""
+        return self.query_one("#tree", ChecklistTree)
+
+    @property
+    def output(self) -> OutputPane:
+        """The output pane."""
+        return self.query_one("#output", OutputPane)
+
+    @property
+    def status(self) -> StatusBar:
+        """The status row."""
+        return self.query_one("#status", StatusBar)
+
+    def item(self) -> Item | None:
+        """The item under the cursor."""
+        row = self.steps.cursor
+        return row.item if row else None
+
+    def alternative(self, item: Item) -> int:
+        """The way of doing an item that was chosen here, else the session's proposal."""
+        if item.items or len(item.steps) == 1:
+            return 0
+        return self.chosen.get(item.id, self.session.default_alternative(item.id))
+
+    def context(self) -> Context:
+        """What decides which commands are possible."""
+        item = self.item()
+        return Context(
+            screen="main",
+            pane=self.pane,
+            session=self.session,
+            item=item,
+            alternative=self.alternative(item) if item else 0,
+            attempt=self.output.current[1] if self.output.current else 0,
+            waiting=self.waiting,
+        )
+
+    # -- what changes ---------------------------------------------------------------------------------------------
+
+    def on_mount(self) -> None:
+        """Draw the run, put the cursor where work goes on."""
+        self.output.attach(self.session)
+        self.add_class(f"-pane-{self.pane}", environment_class(self.session.run.environment))
+        self.query_one("#item").border_title = "Item"
+        running = next(self.session.run.running(), None)
+        if running is not None:
+            self.output.show(running.item, running.number)
+        self.redraw()
+        self.jump_actionable(from_start=True)
+
+    def on_run_changed(self, message: RunChanged) -> None:
+        """The engine's state changed."""
+        self.redraw()
+
+    def redraw(self) -> None:
+        """Draw everything that depends on the run."""
+        with self.app.batch_update():
+            self.query_one(Banner).show(self.session, self.waiting)
+            self.steps.show(self.session.checklist, self.session.run, self.clock.utc())
+            self.output.update_run()
+            self.status.standing(self.session.problem or "; ".join(self.session.run.changed))
+            self._describe()
+
+    def on_health_changed(self, message: HealthChanged) -> None:
+        """A new sample."""
+        self.query_one(HealthStrip).show(message.view)
+
+    def on_tick(self, message: Tick) -> None:
+        """Clocks."""
+        self.query_one(Banner).refresh()
+        self.query_one(HealthStrip).tick()
+        self.steps.tick(self.clock.utc())
+        attempt = self.output.attempt()
+        if attempt is not None and attempt.running:
+            self.output.refresh_titles()
+
+    def on_checklist_tree_highlighted(self, message: ChecklistTree.Highlighted) -> None:
+        """The cursor moved: describe the line, and show its output if it has any."""
+        row = message.row
+        if row is not None and row.record is not None and row.record.last is not None and row.item is not None:
+            self.output.show(row.item.id, row.record.last.number)
+        self._describe()
+
+    def _describe(self) -> None:
+        row = self.steps.cursor
+        heading = row.title if row else "Nothing matches the filter."
+        item = row.item if row else None
+        self.query_one(ItemPane).show(self.session, item, self.alternative(item) if item else 0, heading)
+        tree = self.steps
+        tree.border_title = Content(
+            "Checklist" + (f" · filter {sanitise_line(self.filter_text, 30)}" if tree.filtered else "")
+        )
+        self.show_keys()
+
+    def show_keys(self) -> None:
+        """The footer for the present context."""
+        self.query_one(KeyFooter).show(self.context())
+
+    def on_output_view_followed(self, message: OutputView.Followed) -> None:
+        """The view stays at the end again."""
+        self.output.set_status("", True)
+
+    def on_output_view_unfollowed(self, message: OutputView.Unfollowed) -> None:
+        """The reader went up."""
+        self.output.set_status("", False)
+
+    def on_output_view_status(self, message: OutputView.Status) -> None:
+        """Counts and remarks of the view."""
+        self.output.set_status(message.text, self.output.following)
+
+    # -- panes ----------------------------------------------------------------------------------------------------
+
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        """The pane that has the focus is the one that is shown when there is room for one."""
+        for pane in PANES:
+            widget = self.query_one(f"#{pane}")
+            if widget is event.widget or widget in event.widget.ancestors:
+                self._show_pane(pane)
+
+    def go_pane(self, pane: str) -> None:
+        """Focus a pane."""
+        self._show_pane(pane)
+        widget = self.output.focus_target() if pane == "output" else self.query_one(f"#{pane}")
+        self.call_after_refresh(widget.focus)
+
+    def _show_pane(self, pane: str) -> None:
+        if pane == self.pane:
+            return
+        self.remove_class(f"-pane-{self.pane}")
+        self.pane = pane
+        self.add_class(f"-pane-{pane}")
+        self.query_one(PaneTabs).refresh()
+        self.show_keys()
+
+    def command_pane_1(self) -> None:
+        """Go to the checklist."""
+        self.go_pane("tree")
+
+    def command_pane_2(self) -> None:
+        """Go to the output."""
+        self.go_pane("output")
+
+    def command_pane_3(self) -> None:
+        """Go to the item."""
+        self.go_pane("item")
+
+    def command_pane_4(self) -> None:
+        """Go to the health strip."""
+        self.go_pane("health")
+
+    def command_next_pane(self) -> None:
+        """Next pane, around the end."""
+        self.go_pane(PANES[(PANES.index(self.pane) + 1) % 3 if self.pane in PANES[:3] else 0])
+
+    def command_previous_pane(self) -> None:
+        """Previous pane, around the start."""
+        self.go_pane(PANES[(PANES.index(self.pane) - 1) % 3 if self.pane in PANES[:3] else 2])
+
+    def command_maximise(self) -> None:
+        """This pane alone, and back."""
+        self._maximised = not self._maximised and self.pane != "health"
+        self.set_class(self._maximised, "-maximised")
+
+    def command_acknowledge(self) -> None:
+        """One level back: the message, the filter, the maximised pane, the pane."""
+        if self.status.acknowledge():
+            return
+        if self.steps.filtered:
+            self.filter_text = ""
+            self.steps.filter(None)
+            self._describe()
+        elif self._maximised:
+            self.command_maximise()
+        else:
+            self.go_pane("tree")
+
+    # -- the checklist --------------------------------------------------------------------------------------------
+
+    def command_down(self) -> None:
+        """Next line."""
+        self.steps.move(1)
+
+    def command_up(self) -> None:
+        """Previous line."""
+        self.steps.move(-1)
+
+    def command_page_down(self) -> None:
+        """One page down."""
+        self.steps.move(max(1, self.steps.size.height - 1))
+
+    def command_page_up(self) -> None:
+        """One page up."""
+        self.steps.move(-max(1, self.steps.size.height - 1))
+
+    def command_top(self) -> None:
+        """First line."""
+        self.steps.move(-len(self.steps.rows))
+
+    def command_bottom(self) -> None:
+        """Last line."""
+        self.steps.move(len(self.steps.rows))
+
+    def command_fold(self) -> None:
+        """Fold, or go to the heading."""
+        self.steps.fold(True)
+
+    def command_unfold(self) -> None:
+        """Unfold."""
+        self.steps.fold(False)
+
+    def command_next_problem(self) -> None:
+        """Next failed, unknown or regressed item."""
+        self._seek(1, lambda item: self.session.run.state_of(item).problem, "no failed or unknown item")
+
+    def command_previous_problem(self) -> None:
+        """The one before."""
+        self._seek(-1, lambda item: self.session.run.state_of(item).problem, "no failed or unknown item")
+
+    def command_next_actionable(self) -> None:
+        """Next item that can be done now."""
+        self.jump_actionable()
+
+    def jump_actionable(self, from_start: bool = False) -> None:
+        """To the next line on which running, attesting or answering is possible."""
+        self._seek(1, self._actionable, "" if from_start else "nothing can be done right now", from_start)
+
+    def _actionable(self, item: Item) -> bool:
+        if item.items or self.session.run.state_of(item).done:
+            return False
+        commands = (Command.RUN, Command.ATTEST, Command.ANSWER)
+        return any(self.session.verdict(item.id, command, self.alternative(item)).allowed for command in commands)
+
+    def _seek(self, step: int, wanted: object, otherwise: str, from_start: bool = False) -> None:
+        items = self.steps.item_order()
+        ids = [item.id for item in items]
+        row = self.steps.cursor
+        at = ids.index(row.key) if row and row.key in ids and not from_start else (-1 if step > 0 else len(ids))
+        ring = [*items[at + 1 :], *items[: max(0, at)]] if step > 0 else [*items[:at][::-1], *items[at + 1 :][::-1]]
+        forward = {located.item.id for located in self.session.checklist.walk()}
+        assert callable(wanted)
+        found = next((i for i in ring if not i.items and i.id in forward and wanted(i)), None)
+        if found is not None:
+            self.steps.go(found.id)
+        elif otherwise:
+            self.status.hint(otherwise)
+
+    def command_filter(self) -> None:
+        """Filter while typing."""
+
+        def live(text: str) -> str:
+            try:
+                match = matcher(text, self.session.actor)
+            except ValueError as error:
+                return str(error)
+            self.filter_text = text
+            self.steps.filter(match)
+            self._describe()
+            return ""
+
+        self.app.push_screen(LineBar("filter", self.filter_text, "text, :failed :mine :open :sql :run", live))
+
+    # -- the output -----------------------------------------------------------------------------------------------
+
+    def command_search(self) -> None:
+        """Search while typing."""
+
+        def live(text: str) -> str:
+            self.search_text = text
+            self.output.view.search(text)
+            return ""
+
+        self.app.push_screen(LineBar("search", self.search_text, "text or regular expression", live))
+
+    def command_filter_output(self) -> None:
+        """Show matching lines only."""
+
+        def live(text: str) -> str:
+            self.output.view.filter(text)
+            return ""
+
+        self.app.push_screen(LineBar("lines with", "", "text or regular expression; empty shows all", live))
+
+    def command_next_match(self) -> None:
+        """Next match."""
+        self.output.view.next_match(1)
+
+    def command_previous_match(self) -> None:
+        """Previous match."""
+        self.output.view.next_match(-1)
+
+    def command_output_problem(self) -> None:
+        """Next error or warning."""
+        self.output.view.next_problem(1)
+
+    def command_output_problem_back(self) -> None:
+        """Previous error or warning."""
+        self.output.view.next_problem(-1)
+
+    def command_follow(self) -> None:
+        """Stay at the end."""
+        self.output.view.follow()
+
+    def command_wrap(self) -> None:
+        """Wrap long lines."""
+        self.output.view.toggle_wrap()
+
+    def command_timestamps(self) -> None:
+        """Show when lines came."""
+        self.output.view.toggle_timestamps()
+
+    def command_next_tab(self) -> None:
+        """Next open output."""
+        self.output.step_tab(1)
+
+    def command_previous_tab(self) -> None:
+        """Previous open output."""
+        self.output.step_tab(-1)
+
+    def command_previous_attempt(self) -> None:
+        """The attempt before the one shown."""
+        self._step_attempt(-1)
+
+    def command_next_attempt(self) -> None:
+        """The attempt after the one shown."""
+        self._step_attempt(1)
+
+    def _step_attempt(self, step: int) -> None:
+        item = self.item()
+        if item is None:
+            return
+        numbers = [attempt.number for attempt in self.session.run.record(item.id).attempts]
+        current = self.output.current
+        at = (
+            numbers.index(current[1])
+            if current and current[0] == item.id and current[1] in numbers
+            else len(numbers) - 1
+        )
+        wanted = at + step
+        if 0 <= wanted < len(numbers):
+            self.output.show(item.id, numbers[wanted])
+        else:
+            self.status.hint("no later attempt" if step > 0 else "no earlier attempt")

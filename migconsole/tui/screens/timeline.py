@@ -1,0 +1,154 @@
+"""The journal as a list: every event of the run, filterable, each with its evidence."""
+
+from __future__ import annotations
+
+import json
+
+from textual.app import ComposeResult
+from textual.content import Content
+from textual.screen import Screen
+
+from migconsole.domain.events import Event
+from migconsole.domain.text import sanitise, sanitise_line
+from migconsole.engine.session import Session
+from migconsole.tui import event_text, format
+from migconsole.tui.bridge import RunChanged, Tick
+from migconsole.tui.commands import Context, Scope, bindings
+from migconsole.tui.format import Clock
+from migconsole.tui.lines import part, spread
+from migconsole.tui.screens.dialogs.bar import LineBar
+from migconsole.tui.screens.dialogs.base import Dialog
+from migconsole.tui.screens.dialogs.evidence import EvidenceDialog
+from migconsole.tui.widgets.banner import Banner
+from migconsole.tui.widgets.key_footer import KeyFooter
+from migconsole.tui.widgets.row_list import Entry, RowList
+from migconsole.tui.widgets.status_bar import StatusBar
+
+
+class TimelineScreen(Screen[tuple[str, int] | None]):
+    """Returns (item, attempt) when an attempt's output is to be opened on the main screen."""
+
+    BINDINGS = bindings(Scope.TIMELINE)
+    HORIZONTAL_BREAKPOINTS = [(0, "-tiny"), (80, "-narrow"), (110, "-wide")]
+    AUTO_FOCUS = "#events"
+
+    def __init__(self, session: Session, clock: Clock) -> None:
+        super().__init__()
+        self.session, self.clock = session, clock
+        self.filter_text = ""
+        self._names = event_text.titles(session.checklist)
+        self._drawn = -1
+
+    def compose(self) -> ComposeResult:
+        """Banner, list, status, keys."""
+        yield Banner(self.clock, id="banner")
+        yield RowList(id="events")
+        yield StatusBar(id="status")
+        yield KeyFooter(id="footer")
+
+    def on_mount(self) -> None:
+        """Begin at the newest event."""
+        self.redraw(at_end=True)
+        self.query_one(KeyFooter).show(self.context())
+
+    def context(self) -> Context:
+        """The run is open, no item is selected."""
+        return Context(screen="timeline", pane="timeline", session=self.session)
+
+    def on_run_changed(self, message: RunChanged) -> None:
+        """New events."""
+        self.redraw()
+
+    def on_tick(self, message: Tick) -> None:
+        """The banner's clock."""
+        self.query_one(Banner).refresh()
+
+    def redraw(self, at_end: bool = False) -> None:
+        """Draw the events that match the filter."""
+        events = self.session.timeline()
+        wanted = self.filter_text.casefold().split()
+        entries = [self._entry(event) for event in events]
+        entries = [entry for entry in entries if all(word in entry.text for word in wanted)]
+        rows = self.query_one("#events", RowList)
+        rows.show(entries, at_end=at_end)
+        shown = f"{len(entries)} of {len(events)}" if wanted else str(len(events))
+        rows.border_title = Content(
+            f"Timeline · {shown} events · UTC" + (f" · filter {sanitise_line(self.filter_text, 30)}" if wanted else "")
+        )
+        self.query_one(Banner).show(self.session, False)
+
+    def _entry(self, event: Event) -> Entry:
+        mark, style, words = event_text.describe(event, self._names)
+        actor = sanitise_line(event.actor, 24)
+
+        def draw(width: int) -> Content:
+            when = format.clock_time(event.at, day=width >= 120)
+            left = [
+                part(f" {event.seq:>4}", "$line", 3),
+                part(when, "$muted", 8),
+                part(f"{actor:<10}" if width >= 100 else actor, "$muted", 4),
+                part(mark, style, 9),
+                part(words, style if mark in "✘?▲▼" else "", 10),
+            ]
+            return spread(left, [], width)
+
+        return Entry(str(event.seq), draw, f"{words} {actor} {event.kind}".casefold())
+
+    def command_filter_events(self) -> None:
+        """Filter while typing."""
+
+        def live(text: str) -> str:
+            self.filter_text = text
+            self.redraw()
+            return ""
+
+        self.app.push_screen(LineBar("filter", self.filter_text, "words in the event, the actor or its kind", live))
+
+    def chosen(self) -> Event | None:
+        """The event under the cursor."""
+        key = self.query_one("#events", RowList).cursor
+        return next((event for event in self.session.timeline() if str(event.seq) == key), None) if key else None
+
+    def command_open_event(self) -> None:
+        """The event whole, and its item's attempts where it has any."""
+        event = self.chosen()
+        if event is None:
+            return
+        item_id = str(event.data.get("item", ""))
+        if item_id in self._names and self.session.run.record(item_id).attempts:
+            item = self.session.located(item_id).item
+
+            def opened(number: int | None) -> None:
+                if number is not None:
+                    self.dismiss((item_id, number))
+
+            self.app.push_screen(EvidenceDialog(self.session, item, self.clock), opened)
+            return
+        self.app.push_screen(EventDialog(event, self._names, self.clock))
+
+    async def on_row_list_opened(self, message: RowList.Opened) -> None:
+        """A double click opens."""
+        self.command_open_event()
+
+    def command_close(self) -> None:
+        """Back to the run."""
+        self.dismiss(None)
+
+
+class EventDialog(Dialog[bool]):
+    """One event with everything the journal holds about it."""
+
+    def __init__(self, event: Event, names: dict[str, str], clock: Clock) -> None:
+        _, style, words = event_text.describe(event, names)
+        data = sanitise(json.dumps(event.data, indent=2, ensure_ascii=False, default=str), 20_000)
+        body = Content.assemble(
+            (words, f"bold {style}".strip()),
+            (
+                f"\n\n{format.clock_time(event.at, day=True)} UTC · {sanitise_line(event.actor)} · {event.kind}\n",
+                "$muted",
+            ),
+            (f"hash {event.hash[:16]}…\n\n", "$muted"),
+            data,
+        )
+        super().__init__(f"Event {event.seq}", body, clock, keys="esc back")
+        self.add_class("wide")

@@ -1,0 +1,116 @@
+"""The two rows that are never hidden: which server this is, and where the run stands."""
+
+from __future__ import annotations
+
+from textual.app import RenderResult
+from textual.content import Content
+from textual.widget import Widget
+
+from migconsole.domain.run import overall
+from migconsole.domain.text import sanitise_line
+from migconsole.engine.session import Session
+from migconsole.tui import format
+from migconsole.tui.format import Clock
+from migconsole.tui.lines import Part, part, spread
+
+ENVIRONMENTS = {"production": "PROD", "staging": "STAGING", "development": "DEV", "test": "TEST"}
+
+
+def environment_class(environment: str) -> str:
+    """The class that colours by environment; a name nobody knows is treated like production.
+
+    >>> environment_class("test"), environment_class("live")
+    ('-development', '-production')
+    """
+    name = environment.lower()
+    return {"staging": "-staging", "development": "-development", "test": "-development"}.get(name, "-production")
+
+
+class Banner(Widget):
+    """First row from what the *server* reports, second row from the run. Never from what the operator hopes."""
+
+    ALLOW_SELECT = False
+
+    def __init__(self, clock: Clock, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._clock = clock
+        self._session: Session | None = None
+        self._waiting = False
+
+    def show(self, session: Session, waiting: bool) -> None:
+        """Draw a session. ``waiting``: it was resumed and nobody has said yet that work goes on."""
+        self._session, self._waiting = session, waiting
+        name = environment_class(session.run.environment or session.checklist.target.environment)
+        self.set_classes(name)
+        self.refresh()
+
+    def render(self) -> RenderResult:
+        """Both rows."""
+        width = self.content_size.width
+        if self._session is None:
+            return Content("")
+        return Content("\n").join([self._server(self._session, width), self._progress(self._session, width)])
+
+    def _server(self, session: Session, width: int) -> Content:
+        environment = session.run.environment or session.checklist.target.environment
+        name = ENVIRONMENTS.get(environment.lower(), sanitise_line(environment, 20).upper() or "PROD")
+        left = [part(f" {name} ", f"bold $env-text on $env{environment_class(environment)}", 10)]
+        identity = session.identity
+        if identity is None:
+            left.append(part(sanitise_line(session.target_display) or "no target", "bold", 9))
+            left.append(part("not identified: the server has not been asked yet", "$caution", 8))
+        else:
+            where = f"{sanitise_line(identity.database)} @ {sanitise_line(identity.host)}:{identity.port}"
+            role = ("standby", "bold $danger") if identity.in_recovery else ("primary", "")
+            left += [
+                part(where, "bold", 9),
+                part(role[0], role[1], 8),
+                part(f"PostgreSQL {sanitise_line(identity.version, 24)}", "$muted", 5),
+                part(f"as {sanitise_line(identity.user)}", "$muted", 4),
+                part(f"#{format.fingerprint(identity)}", "$muted", 3),
+            ]
+        return spread(left, self._mode(session), width)
+
+    def _mode(self, session: Session) -> list[Part]:
+        modes = []
+        if session.run.changed:
+            modes.append(part(" TARGET CHANGED ", "bold reverse $danger", 10))
+        if session.run.hold:
+            modes.append(part(" ON HOLD ", "bold reverse $caution", 10))
+        if self._waiting:
+            modes.append(part(" RESUMED · R goes on ", "bold reverse $caution", 9))
+        if session.read_only:
+            modes.append(part("read-only ", "bold $caution", 8))
+        elif session.driving:
+            modes.append(part("driving ", "$good", 6))
+        else:
+            driver = sanitise_line(session.run.driver_actor, 30)
+            modes.append(part(f"watching{f', {driver} drives' if driver else ''} ", "bold $caution", 8))
+        return modes
+
+    def _progress(self, session: Session, width: int) -> Content:
+        run = session.run
+        count = overall(run, session.checklist)
+        full, empty = format.meter(count.done, count.total, 16 if width >= 100 else 8)
+        left = [
+            part(f" {sanitise_line(run.title or session.checklist.title)}", "", 7),
+            Part(((f"{count.done} of {count.total} ", "bold"), (full, "$good"), (empty, "$line")), 8),
+        ]
+        if count.problems:
+            left.append(part(f"✘ {count.problems} to resolve", "bold $danger", 9))
+        if count.deferred:
+            left.append(part(f"{count.deferred} deferred", "$muted", 3))
+        left.append(part("T-0 not set", "$muted", 4))
+        left += self._attempts(session)
+        now = self._clock.utc()
+        return spread(left, [part(f"{now:%H:%M:%S} UTC ", "$muted", 6)], width)
+
+    def _attempts(self, session: Session) -> list[Part]:
+        now = self._clock.utc()
+        parts = []
+        for attempt in session.run.running():
+            title = sanitise_line(session.located(attempt.item).item.title, 40)
+            seconds = format.since(attempt.started, now)
+            clock = format.elapsed(seconds) if seconds is not None else ""
+            parts.append(Part(((f"◐ {title} ", "$status-running"), (clock, "bold $status-running")), 6))
+        return parts

@@ -1,0 +1,64 @@
+"""The status row: errors stay until they are acknowledged, hints give way to whatever comes next."""
+
+from __future__ import annotations
+
+from textual.app import RenderResult
+from textual.widget import Widget
+
+from migconsole.domain.text import sanitise_line
+from migconsole.tui.lines import part, spread
+
+
+class StatusBar(Widget):
+    """One row above the footer: the oldest unacknowledged error, else what stays wrong, else a hint."""
+
+    ALLOW_SELECT = False
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._errors: list[str] = []
+        self._standing = ""
+        self._hint = ""
+
+    def error(self, text: str) -> None:
+        """Keep an error on screen until it is acknowledged."""
+        line = sanitise_line(text)
+        if line and line not in self._errors:
+            self._errors.append(line)
+        self.refresh()
+
+    def standing(self, text: str) -> None:
+        """What is wrong for as long as it is wrong: acknowledging does not hide it."""
+        self._standing = sanitise_line(text)
+        self.refresh()
+
+    def hint(self, text: str) -> None:
+        """Say something that may be overlooked."""
+        self._hint = sanitise_line(text)
+        self.refresh()
+
+    def acknowledge(self) -> bool:
+        """Drop the oldest error, or the hint; False when there was nothing to drop."""
+        dropped = bool(self._errors or self._hint)
+        if self._errors:
+            self._errors.pop(0)
+        else:
+            self._hint = ""
+        self.refresh()
+        return dropped
+
+    @property
+    def text(self) -> str:
+        """What is shown."""
+        return self._errors[0] if self._errors else self._standing or self._hint
+
+    def render(self) -> RenderResult:
+        """The row."""
+        width = self.content_size.width
+        if self._errors:
+            more = f"and {len(self._errors) - 1} more · " if len(self._errors) > 1 else ""
+            left = [part(" ✘ ", "bold reverse $danger", 9), part(self._errors[0], "bold $danger", 10)]
+            return spread(left, [part(f"{more}esc acknowledges ", "$muted", 8)], width, gap=" ")
+        if self._standing:
+            return spread([part(" ▲ ", "bold $caution", 9), part(self._standing, "$caution", 10)], [], width, gap=" ")
+        return spread([part(" ", "", 9), part(self._hint, "$muted", 10)], [], width, gap="")

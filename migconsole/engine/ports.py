@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from migconsole.domain.events import Draft, Event
 from migconsole.domain.expectation import Observation
 from migconsole.domain.health import HealthSample
+from migconsole.domain.readings import Alarm, Reading
 
 
 @dataclass(frozen=True, slots=True)
@@ -388,3 +389,37 @@ class Surroundings:
     redact: Callable[[str], str]
     unavailable: Mapping[str, str]
     missing: Callable[[str, str], str]
+
+
+class HealthSource(Protocol):
+    """What the watcher has written, for surfaces that only read it. Every call is quick and never raises."""
+
+    def latest(self, probe: str) -> Reading | None:
+        """The newest reading of a probe, None when there is none yet."""
+
+    def before(self, probe: str, at: float) -> Reading | None:
+        """The newest reading at or before Unix time ``at``: the other end of a window."""
+
+    def series(self, name: str, seconds: float) -> Sequence[tuple[float, float | None]]:
+        """A value over the last ``seconds`` as (Unix time, value); None marks a gap, which is drawn as one."""
+
+    def alarms(self, *, open_only: bool = True) -> Sequence[Alarm]:
+        """Alarms, the newest first."""
+
+    def watcher(self) -> WatcherState:
+        """Who samples, and whether it still does."""
+
+
+@dataclass(frozen=True, slots=True)
+class WatcherState:
+    """The background process that samples. ``age`` is seconds since its last sign of life, None when there is none.
+
+    ``cost`` is the share of wall time that its queries took of late, ``connections`` how many it holds.
+    """
+
+    alive: bool
+    age: float | None
+    pid: int | None = None
+    cost: float | None = None
+    connections: int = 0
+    problem: str = ""

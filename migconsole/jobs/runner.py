@@ -40,8 +40,9 @@ class Runner:
         self._directory = directory
         self._request = request
         self._inherited: Mapping[str, str] = handed.get("inherited") or dict(os.environ)
+        self._additions = {**(request.get("environment") or {}), **(handed.get("environment") or {})}
         self._secret_values: Mapping[str, str] = handed.get("secrets") or {}
-        self._secrets = _secrets_of(request, self._secret_values, handed.get("masks") or ())
+        self._secrets = _secrets_of(self._additions, self._secret_values, handed.get("masks") or ())
         self._claim = {
             "by": "runner",
             "pid": os.getpid(),
@@ -123,7 +124,7 @@ class Runner:
             directory=self._directory,
             app_name=str(request["app_name"]),
             token=str(self._claim["token"]),
-            additions=request.get("environment") or {},
+            additions=self._additions,
             secrets=self._secret_values,
         )
         return start(
@@ -177,8 +178,7 @@ class Runner:
                 return
 
 
-def _secrets_of(request: Mapping[str, Any], values: Mapping[str, str], masks: Iterable[str]) -> Secrets:
-    additions = request.get("environment") or {}
+def _secrets_of(additions: Mapping[str, str], values: Mapping[str, str], masks: Iterable[str]) -> Secrets:
     secrets = Secrets(masks, names=[additions.get(name, "") for name in ("PGHOST", "PGDATABASE", "PGUSER")])
     for name, value in values.items():
         secrets.add(value)

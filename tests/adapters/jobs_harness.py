@@ -14,6 +14,7 @@ from typing import Any
 
 import psutil
 
+from migconsole.adapters import processes
 from migconsole.adapters.jobs import files
 from migconsole.adapters.jobs.detached import DetachedJobs
 from migconsole.engine.ports import JobRequest, JobStatus
@@ -99,15 +100,19 @@ class Harness:
             claim = read(directory / files.CLAIM)
             if claim.get("by") != "runner":
                 continue
-            for process in [*processes_of(directory), *runner_of(directory)]:
-                with_suppressed_kill(process)
+            for process in runner_of(directory):
+                end(process)
+            for process in processes_of(directory):
+                end(process)
 
 
-def with_suppressed_kill(process: psutil.Process) -> None:
+def end(process: psutil.Process) -> None:
+    """Kill a process and wait until it is gone."""
     try:
         process.kill()
     except psutil.NoSuchProcess:
         return
+    wait_until(lambda: processes.start_time(process.pid) is None)
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -155,6 +160,11 @@ def processes_of(directory: Path) -> list[psutil.Process]:
     return found
 
 
-def kill(processes: Sequence[psutil.Process]) -> None:
-    for process in processes:
+def kill(victims: Sequence[psutil.Process]) -> None:
+    for process in victims:
         os.kill(process.pid, signal.SIGKILL)
+
+
+def proc(pid: int, name: str) -> bytes:
+    """A file of ``/proc/PID``, as another process sees it."""
+    return Path(f"/proc/{pid}/{name}").read_bytes()

@@ -90,9 +90,14 @@ class DetachedJobs:
                 "Let the command read it from its environment, as $NAME.",
             )
         written = {name: v for name, v in request.environment.items() if secrets.redact(v) == v}
-        hidden = {name: v for name, v in request.environment.items() if name not in written} | dict(request.secrets)
-        self._write_request(request, written, sorted(hidden))
-        handed = {"inherited": dict(os.environ), "secrets": hidden, "masks": list(request.masks)}
+        hidden = {name: v for name, v in request.environment.items() if name not in written}
+        self._write_request(request, written, sorted({*hidden, *request.secrets}))
+        handed = {
+            "inherited": dict(os.environ),
+            "environment": hidden,
+            "secrets": dict(request.secrets),
+            "masks": list(request.masks),
+        }
         answer, complaint = self._spawn(request.directory, handed)
         if answer is not None and "claimed" in answer:
             return self.probe(request.directory)

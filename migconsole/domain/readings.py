@@ -1,4 +1,4 @@
-"""What probes read: rows with their age and their quality. A missing value is never zero, and says why it is missing."""
+"""What probes read: rows with their age and their quality. A missing value is never zero, and says why."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Reading:
 class Alarm:
     """A threshold that was crossed. ``evidence`` is the reading's rows that raised it, frozen.
 
-    ``raised`` and ``cleared`` are Unix seconds (``cleared`` 0 while it lasts), ``acknowledged`` names a person or is "".
+    ``raised`` and ``cleared`` are Unix seconds (``cleared`` 0 while it lasts); ``acknowledged`` names a person.
     """
 
     id: int

@@ -20,7 +20,7 @@ def home(state_dir: str | None) -> int:
     _demand_terminal("migconsole runs, or migconsole run CHECKLIST --headless")
     from migconsole.wiring import opening, surfaces  # noqa: PLC0415 - start-up time of the commands that need none of it
 
-    return surfaces.show_home(opening.Options(state_dir=state_dir))
+    return surfaces.show(None, opening.Options(state_dir=state_dir))
 
 
 def _opening(command: F) -> F:
@@ -69,7 +69,7 @@ def _opening(command: F) -> F:
 @click.argument("checklist")
 @_opening
 @click.pass_obj
-def run(state_dir: str | None, checklist: str, **given: Any) -> None:
+def run(state_dir: str | None, /, checklist: str, **given: Any) -> None:
     """Start a run of CHECKLIST: a file, or the name of a shipped one (prisma, generic-sql)."""
     from migconsole.wiring import opening  # noqa: PLC0415 - start-up time of the commands that need none of it
 
@@ -81,7 +81,7 @@ def run(state_dir: str | None, checklist: str, **given: Any) -> None:
 @click.argument("run_name", metavar="[RUN]", required=False)
 @_opening
 @click.pass_obj
-def resume(state_dir: str | None, run_name: str | None, **given: Any) -> None:
+def resume(state_dir: str | None, /, run_name: str | None, **given: Any) -> None:
     """Go on with RUN (default: the newest), whatever happened to the console that had it open."""
     from migconsole.wiring import opening  # noqa: PLC0415 - start-up time of the commands that need none of it
 
@@ -124,15 +124,15 @@ def _options(state_dir: str | None, given: dict[str, Any]) -> Any:
     )
 
 
-def _open(given: dict[str, Any], opening: Callable[[], Awaitable[Any]], options: Any) -> None:
-    from migconsole.wiring import opening, surfaces  # noqa: PLC0415 - start-up time of the commands that need none of it
+def _open(given: dict[str, Any], start: Callable[[], Awaitable[Any]], options: Any) -> None:
+    from migconsole.wiring import surfaces  # noqa: PLC0415 - start-up time of the commands that need none of it
 
     if not given["headless"]:
         for name in ("attest_all", "answers", "alternatives", "allow", "confirm", "stop_after"):
             if given[name]:
                 raise UsageError(f"--{name.replace('_', '-').rstrip('s')} goes with --headless")
         _demand_terminal("the same command with --headless")
-        sys.exit(surfaces.show(opening, options))
+        sys.exit(surfaces.show(start, options))
     permissions = surfaces.permissions(
         attest_all=given["attest_all"] or "",
         answers=_pairs(given["answers"], "--answer ITEM=VALUE"),
@@ -143,7 +143,7 @@ def _open(given: dict[str, Any], opening: Callable[[], Awaitable[Any]], options:
         confirm=given["confirm"],
         stop_after=given["stop_after"],
     )
-    sys.exit(asyncio.run(surfaces.headless(opening, permissions, _say)))
+    sys.exit(asyncio.run(surfaces.headless(start, permissions, _say)))
 
 
 def _pairs(texts: tuple[str, ...], form: str) -> dict[str, str]:

@@ -96,6 +96,10 @@ class Secrets:
         """How many values are too short, or are a name that has to stay readable: a warning for the operator."""
         return len(self._weak)
 
+    def reveal(self) -> tuple[str, ...]:
+        """The values themselves, for handing them to a job's masker."""
+        return tuple(sorted(self._values))
+
     def add(self, value: str | Secret) -> None:
         """Mask ``value`` from now on; of a URL only the whole and its passwords, so that its names stay readable."""
         text = value.reveal() if isinstance(value, Secret) else value

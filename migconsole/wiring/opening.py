@@ -13,7 +13,7 @@ from dotenv import dotenv_values
 
 from migconsole.adapters import checklists, processes
 from migconsole.adapters.checklists import Loaded
-from migconsole.adapters.jobs import DetachedJobs
+from migconsole.adapters.jobs.detached import DetachedJobs
 from migconsole.adapters.journal.sqlite import Console, SqliteJournal
 from migconsole.adapters.postgres.checks import CHECKS
 from migconsole.adapters.postgres.database import PostgresDatabase
@@ -183,7 +183,7 @@ def _surroundings(checklist: Checklist, project: Path, options: Options, given: 
             child_environment=target.child_environment(),
             child_secrets=child_secrets,
             originals={name: secret.reveal() for name, secret in target.originals.items()},
-            masks=secrets.values(),
+            masks=secrets.reveal(),
             redact=secrets.redact,
             unavailable=_unavailable(checklist),
             missing=lambda script, cwd: _missing(script, project / cwd),

@@ -8,7 +8,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 from migconsole.adapters import checklists
-from migconsole.adapters.runs import RunDirectory
+from migconsole.adapters.runs import RunDirectory, state_directory
+from migconsole.adapters.themes import load_palettes
 from migconsole.domain.checklist import Danger
 from migconsole.engine.headless import Headless, Permissions
 from migconsole.engine.ports import RunSummary
@@ -18,6 +19,9 @@ from migconsole.wiring import opening, overview
 from migconsole.wiring.opening import Options
 
 Opening = Callable[[], Awaitable[Session]]
+
+DEMO_ANSWERS: dict[str, str] = {}
+"""What the headless demo answers to the pack's questions, by item id."""
 
 
 class RunLibrary:
@@ -43,18 +47,20 @@ class RunLibrary:
         return await opening.create(str(checklist), self._options)
 
 
-def show(start: Opening, options: Options) -> int:
-    """Open a session in the full screen; returns the exit code."""
+def show(start: Opening | None, options: Options) -> int:
+    """Open a session in the full screen, the runs screen without one; returns the exit code."""
     from migconsole.tui.app import run_console  # noqa: PLC0415 - headless use must not load the screen library
 
-    return run_console(start=start, library=RunLibrary(options), theme=options.theme, mouse=options.mouse)
-
-
-def show_home(options: Options) -> int:
-    """Open the runs screen; returns the exit code."""
-    from migconsole.tui.app import run_console  # noqa: PLC0415 - headless use must not load the screen library
-
-    return run_console(start=None, library=RunLibrary(options), theme=options.theme, mouse=options.mouse)
+    palettes, problems = load_palettes()
+    return run_console(
+        start=start,
+        library=RunLibrary(options),
+        palettes=palettes,
+        theme_problems=problems,
+        theme=options.theme,
+        mouse=options.mouse,
+        state_directory=state_directory(options.state_dir),
+    )
 
 
 def permissions(
@@ -111,7 +117,7 @@ def demo(scenario: str, *, keep: bool, headless_run: bool, options: Options, say
             return await opening.create("prisma", chosen)
 
         if headless_run:
-            allowed = Permissions(attest_all="demo run", allow=frozenset({Danger.MUTATING}), answers=prepared.answers)
+            allowed = Permissions(attest_all="demo run", allow=frozenset({Danger.MUTATING}), answers=DEMO_ANSWERS)
             code = asyncio.run(headless(start, allowed, say))
         else:
             code = show(start, chosen)

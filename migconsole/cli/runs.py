@@ -169,7 +169,9 @@ def _say(text: str) -> None:
 
 
 def _demand_terminal(instead: str) -> None:
-    """A full-screen program on a pipe would only write escape sequences into it."""
-    if sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM", "") != "dumb":
+    """A full-screen program on a pipe would only write escape sequences into it; Textual draws through stderr."""
+    if sys.stdin.isatty() and sys.stdout.isatty() and sys.stderr.isatty() and os.environ.get("TERM", "") != "dumb":
         return
-    raise UsageError("This needs a terminal, and standard input or output is none", remedy=f"Without one: {instead}")
+    raise UsageError(
+        "This needs a terminal, and standard input, output or error is none", remedy=f"Without one: {instead}"
+    )

@@ -36,7 +36,7 @@ class Painter:
 
     def text(self, text: str) -> Strip:
         """A row that is not output: why there is none."""
-        return self._fit([Segment(f" {text}", self.colours.muted)])
+        return self._fit([Segment(" " * GUTTER + text, self.colours.muted)])
 
     def bar(self, said: str, call: str) -> Strip:
         """The bottom row of a view that does not follow: what is in sight on the left, what to do on the right."""
@@ -45,7 +45,7 @@ class Painter:
         if room < 0:
             return self._fit([Segment(call, self.colours.bar_call)])
         return self._fit(
-            [Segment(set_cell_size(f" {said}", room), self.colours.bar), Segment(call, self.colours.bar_call)]
+            [Segment(set_cell_size(" " * GUTTER + said, room), self.colours.bar), Segment(call, self.colours.bar_call)]
         )
 
     def row(

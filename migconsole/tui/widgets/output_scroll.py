@@ -188,11 +188,11 @@ class OutputScroll(ScrollView, can_focus=True):
 
     def action_page_up(self) -> None:
         """A page up, one row kept; leaves the end."""
-        self._move(1 - self.window.height)
+        self._move(-1, pages=True)
 
     def action_page_down(self) -> None:
         """A page down, one row kept."""
-        self._move(self.window.height - 1)
+        self._move(1, pages=True)
 
     def action_home(self) -> None:
         """The first line; leaves the end."""
@@ -253,11 +253,11 @@ class OutputScroll(ScrollView, can_focus=True):
         message.prevent_default()
         message.stop()
 
-    def _move(self, rows: int) -> None:
-        if self.output is None or (self.following and rows > 0):
+    def _move(self, steps: int, *, pages: bool = False) -> None:
+        if self.output is None or (self.following and steps > 0):
             return
         self.unfollow()
-        self.window.move(rows)
+        self.window.move(steps * (max(1, self.window.height - 1) if pages else 1))
         self._redraw()
 
     def _sideways(self, columns: int) -> None:

@@ -19,6 +19,7 @@ Scan = Iterator[int | None]
 """What ``Output.scan`` gives: numbers of matching lines, and None between slices of work."""
 
 _REPORT = 0.25
+_SPECIAL = re.compile(r"[\\.^$*+?{}\[\]|()]")
 _NESTED = re.compile(r"\((?:[^()\\]|\\.)*[+*}](?:[^()\\]|\\.)*\)[+*{]")  # (a+)+ may take for ever on one line
 
 
@@ -35,21 +36,22 @@ class Query:
     literal: bool = False
 
     def __str__(self) -> str:
-        return f"/{self.text}/" if not self.literal else f"“{self.text}”"
+        short = self.text if len(self.text) <= 40 else f"{self.text[:39]}…"
+        return f"/{short}/" if not self.literal else f"“{short}”"
 
 
 def make_query(text: str) -> Query:
     r"""A query from typed text: a regular expression, or the text itself where it is not a usable one.
 
-    Case matters only when the text holds a capital. Nested repetition is taken literally: on one unlucky line it would
-    hold up the console for ever.
+    What is valid both ways is searched both ways: ``near '[/foo]'`` finds itself. Case matters only when the text holds
+    a capital. Nested repetition is taken literally: on one unlucky line it would hold up the console for ever.
 
     >>> make_query("near '['").literal
     True
     """
     try:
         if not _NESTED.search(text):
-            return _compiled(text, text)
+            return _compiled(text, f"{text}|{re.escape(text)}" if _SPECIAL.search(text) else text)
     except (re.error, RecursionError, OverflowError):
         pass
     return _compiled(text, re.escape(text), literal=True)

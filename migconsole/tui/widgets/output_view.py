@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Sequence
-from typing import Any
+from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
 
 from textual.selection import Selection
 
@@ -79,7 +79,7 @@ class OutputView(OutputScroll):
             output.scan(pattern, last if back else 0, backwards=back, hints=hints),
             (lambda hit: hit <= start) if back else (lambda hit: hit >= start),
         )
-        self._work(self._hunt(output, [onward, around], step, what), "output-search")
+        self._work(partial(self._hunt, output, [onward, around], step, what), "output-search")
 
     async def _hunt(self, output: Output, scans: list[Scan], step: int, what: str) -> None:
         generation = output.generation
@@ -130,7 +130,7 @@ class OutputView(OutputScroll):
         super()._list(query)
         listing = self.window.listing
         if query is not None and listing is not None:
-            self._work(self._sift(listing), "output-filter")
+            self._work(partial(self._sift, listing), "output-filter")
 
     async def _sift(self, listing: Listing) -> None:
         """Filter what is there, then what arrives, for as long as the filter stands."""
@@ -217,5 +217,5 @@ class OutputView(OutputScroll):
 
     _rows_drawn = 0
 
-    def _work(self, work: Coroutine[Any, Any, None], group: str) -> None:
+    def _work(self, work: Callable[[], Coroutine[None, None, None]], group: str) -> None:
         self.run_worker(work, group=group, description=group, exclusive=True, exit_on_error=False)

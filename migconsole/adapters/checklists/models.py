@@ -1,0 +1,299 @@
+"""The file format as pydantic models: one place for its keys, their forms and the JSON Schema.
+
+Only the shape is judged here; what needs the whole file (ids, needs, variables) is judged in ``convert``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
+
+from migconsole.domain.quantities import parse_duration, parse_offset
+
+CHECKS_NOW = ("target", "server_version", "server_health", "connections", "disk_free", "tables_exist", "migrations")
+CHECKS_LATER = (
+    "backup_planned",
+    "backup_stored",
+    "backup_tools",
+    "connection_pool",
+    "host_resources",
+    "query_performance",
+    "regression",
+    "response_time",
+    "restore_point",
+    "rollback_feasible",
+    "server_log",
+    "slow_queries",
+)
+CHECKS = (*CHECKS_NOW, *CHECKS_LATER)
+"""Built-in checks; those of ``CHECKS_LATER`` load and say “not available yet” when they are run."""
+
+JOBS = ("backup", "prove", "review", "lint", "restore", "drill", "notify", "http")
+"""Built-in jobs; in this version all of them load and say “not available yet” when they are run."""
+
+OCCASIONS = (
+    "alarm",
+    "failed",
+    "finished",
+    "gate",
+    "hold",
+    "late",
+    "phase",
+    "regressed",
+    "rollback",
+    "safe-abort-near",
+    "tripwire",
+)
+"""What a notification can be sent on."""
+
+ANSWER_TYPES = ("text", "number", "size", "duration", "window", "path", "url", "choice", "yes-no")
+
+
+def _duration(value: Any) -> float:
+    if not isinstance(value, str):
+        raise ValueError("expected a duration such as 90s, 4m, 1h30m or 2d")
+    return parse_duration(value)
+
+
+def _offset(value: Any) -> float:
+    if not isinstance(value, str):
+        raise ValueError("expected an offset such as T-1d, T-0 or T+15m")
+    return parse_offset(value)
+
+
+def _script(value: Any) -> str:
+    """A block stands as written; a list is carried out line by line and stops at the first line that fails."""
+    if isinstance(value, str) and value.strip():
+        return value.rstrip("\n")
+    lines = _texts(value, "commands")
+    return lines[0] if len(lines) == 1 else "\n".join(["set -e", *lines])
+
+
+def _statements(value: Any) -> tuple[str, ...]:
+    return (value.strip(),) if isinstance(value, str) and value.strip() else _texts(value, "statements")
+
+
+def _names(value: Any) -> tuple[str, ...]:
+    return (value.strip(),) if isinstance(value, str) and value.strip() else _texts(value, "names") if value else ()
+
+
+def _texts(value: Any, what: str) -> tuple[str, ...]:
+    if not isinstance(value, list) or not value or not all(isinstance(v, str) and v.strip() for v in value):
+        raise ValueError(f"expected text or a list of {what}")
+    return tuple(v.strip() for v in value)
+
+
+def _check(value: Any) -> dict[str, Any]:
+    if isinstance(value, str) and value:
+        return {"name": str(value)}
+    if isinstance(value, dict) and isinstance(value.get("name"), str):
+        return value
+    raise ValueError("expected the name of a check, or a mapping with name: and its arguments")
+
+
+def _arguments(value: Any) -> dict[str, Any]:
+    if value is None:
+        return {}
+    if isinstance(value, dict):
+        return value
+    raise ValueError("expected arguments as keys with values, or nothing")
+
+
+def _text(value: Any) -> Any:
+    return "" if value is None else value
+
+
+_TEXT_OR_LIST = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}
+_DURATION_SCHEMA = {"type": "string", "pattern": r"^(\d+(\.\d+)?(ms|s|m|h|d) ?)+$", "examples": ["90s", "4m", "1h30m"]}
+_OFFSET_SCHEMA = {
+    "type": "string",
+    "pattern": r"^T([-+](0|(\d+(\.\d+)?(ms|s|m|h|d) ?)+))?$",
+    "examples": ["T-1d", "T-0", "T+15m"],
+}
+_CHECK_SCHEMA = {
+    "anyOf": [
+        {"enum": list(CHECKS)},
+        {"type": "object", "properties": {"name": {"enum": list(CHECKS)}}, "required": ["name"]},
+    ]
+}
+
+
+def _schema(before: Callable[[Any], Any], schema: dict[str, Any]) -> tuple[BeforeValidator, WithJsonSchema]:
+    return BeforeValidator(before), WithJsonSchema(schema)
+
+
+Title = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300, pattern=r"^[^\r\n]*$")]
+Text = Annotated[str, BeforeValidator(_text), WithJsonSchema({"type": ["string", "number", "boolean", "null"]})]
+Id = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,99}$")]
+Duration = Annotated[float, *_schema(_duration, _DURATION_SCHEMA)]
+Offset = Annotated[float, *_schema(_offset, _OFFSET_SCHEMA)]
+Script = Annotated[str, *_schema(_script, _TEXT_OR_LIST)]
+Statements = Annotated[tuple[str, ...], *_schema(_statements, _TEXT_OR_LIST)]
+Names = Annotated[tuple[str, ...], *_schema(_names, _TEXT_OR_LIST)]
+CheckForm = Annotated[dict[str, Any], *_schema(_check, _CHECK_SCHEMA)]
+Arguments = Annotated[dict[str, Any], *_schema(_arguments, {"type": ["object", "null"]})]
+Expect = Annotated[dict[str, Any], WithJsonSchema({"type": "object", "minProperties": 1})]
+DangerWord = Literal["read", "mutating", "destructive"]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, revalidate_instances="never")
+
+
+class TargetModel(_Model):
+    """The database that the run works on."""
+
+    url: Text = Field("${DATABASE_URL}", description="Connection URL; name a variable, never a password.")
+    environment: Title = Field("production", description="Colours the banner and sets the confirmation tiers.")
+    password_command: Text = Field("", description="A command that prints the password.")
+
+
+class VariableModel(_Model):
+    """A value that ${name} stands for."""
+
+    default: Text | None = Field(None, description="Used when nothing else gives a value; may be empty.")
+    env: str = Field("", description="The environment variable (or env file entry) that holds it.")
+    ask: bool = Field(False, description="Ask for it when the run is opened.")
+    secret: bool = Field(False, description="Never shown, never stored.")
+    help: str = Field("", description="What it is for.")
+
+
+class AnswerModel(_Model):
+    """A value that a person gives; a tick is not accepted."""
+
+    type: Literal["text", "number", "size", "duration", "window", "path", "url", "choice", "yes-no"] = Field(
+        "text", description="What kind of value."
+    )
+    ask: Title = Field(description="The question.")
+    choices: Names = Field((), description="For type choice.")
+    default: Text = Field("", description="Offered as the answer.")
+    variable: str = Field("", description="The variable that takes the value.")
+
+
+class StepModel(_Model):
+    """What an item does. At most one action; none means that a person does it and attests it."""
+
+    run: Script | None = Field(None, description="Shell: a block as written, or a list that stops at a failing line.")
+    hook: Names | None = Field(None, description="The variable that holds the command; more entries are its arguments.")
+    sql: Statements | None = Field(None, description="One SELECT, WITH, VALUES, TABLE or SHOW; or a list of them.")
+    check: CheckForm | None = Field(None, description="A built-in check, with arguments if it takes any.")
+    answer: AnswerModel | None = Field(None, description="A question that a person answers with a value.")
+    backup: Arguments | None = Field(None, description="Take a backup. Not available yet.")
+    prove: Arguments | None = Field(None, description="Prove a backup by restoring it. Not available yet.")
+    review: Arguments | None = Field(None, description="Review the migration files. Not available yet.")
+    lint: Arguments | None = Field(None, description="Lint the migration files. Not available yet.")
+    restore: Arguments | None = Field(None, description="Restore the database. Not available yet.")
+    drill: Arguments | None = Field(None, description="Rehearse backup and restore. Not available yet.")
+    notify: Arguments | None = Field(None, description="Send a message. Not available yet.")
+    http: Arguments | None = Field(None, description="Ask a web address. Not available yet.")
+    danger: DangerWord | None = Field(None, description="May raise what the classifier concludes, never lower it.")
+    timeout: Duration | None = Field(None, description="Reads are stopped after it; what changes things only alarms.")
+    lock_timeout: Duration | None = Field(None, description="How long a lock is waited for on the server.")
+    expect: Expect | None = Field(None, description="What must be seen; without it a person is asked.")
+    capture: dict[str, str] = Field({}, description="Variable to pattern: first group of the last match in the output.")
+    tty: bool = Field(True, description="false gives pipes instead of a terminal.")
+    interactive: bool = Field(False, description="Gets the real terminal; its output is not kept.")
+    cwd: str = Field("", description="Working directory, relative to the project.")
+    env: dict[str, Text] = Field({}, description="Additions to the command's environment.")
+    url: Literal["clean", "original"] = Field("clean", description="Which form of DATABASE_URL the command gets.")
+
+
+class AlternativeModel(StepModel):
+    """One of several ways of doing an item."""
+
+    title: Title = Field(description="How it is called when the operator chooses.")
+
+
+class ItemModel(StepModel):
+    """One line to be done, or a heading with items of its own."""
+
+    item: Title = Field(description="The line as it is read out.")
+    id: Id | None = Field(None, description="Stable name; default: the slug of the heading path.")
+    alternatives: tuple[AlternativeModel, ...] = Field((), description="Several ways of doing it; the operator picks.")
+    items: tuple[ItemModel, ...] = Field((), description="Nested items; the heading's state follows them.")
+    optional: bool = Field(False, description="May stay undone.")
+    required: bool = Field(False, description="Can be neither skipped nor declared not applicable.")
+    needs: Names = Field((), description="Items, checks or gates that must be done before.")
+    estimate: Duration | None = Field(None, description="How long it is expected to take.")
+    watch: Duration | None = Field(None, description="Re-evaluate a check or query this often.")
+    help: str = Field("", description="More about it, for the item pane.")
+
+
+class SectionModel(_Model):
+    """A heading with items."""
+
+    section: Title = Field(description="The heading.")
+    mode: Literal["read-do", "do-confirm"] = Field("do-confirm", description="In order one at a time, or in any order.")
+    items: tuple[ItemModel, ...] = Field(description="The items, in order.", json_schema_extra={"minItems": 1})
+
+
+class PhaseModel(_Model):
+    """A part of the run at an offset from T-0."""
+
+    phase: Title = Field(description="The heading.")
+    at: Offset = Field(description="When, relative to T-0: T-1d, T-0, T+15m.")
+    sections: tuple[SectionModel, ...] = Field(description="The sections, in order.", json_schema_extra={"minItems": 1})
+
+
+class TripwireModel(StepModel):
+    """A “roll back if …” criterion; without an action a person trips it."""
+
+    tripwire: Title = Field(description="The criterion.")
+    id: Id | None = Field(None, description="Stable name; default: the slug of the criterion.")
+    watch: Duration | None = Field(None, description="Evaluate it this often.")
+
+
+class GateModel(_Model):
+    """A go/no-go poll of the roles."""
+
+    gate: Title = Field(description="What is decided.")
+    id: Id | None = Field(None, description="Stable name for needs: gate:ID.")
+    before: Title = Field(description="The phase, section or item it stands before, by title or id.")
+    roles: Names = Field((), description="Who votes; default: all roles.")
+
+
+class NotificationModel(_Model):
+    """Who is told what."""
+
+    on: Names = Field(description=f"Any of {', '.join(OCCASIONS)}.")
+    to: Title = Field(description="The service's address; name a secret variable.")
+
+
+class ChecklistModel(_Model):
+    """A migconsole checklist."""
+
+    checklist: Title = Field(description="The checklist's title.")
+    format: Annotated[Literal["1"], WithJsonSchema({"const": 1})] = Field(
+        "1", description="The version of this format."
+    )
+    requires: dict[str, Title] = Field({}, description="What it needs, such as postgresql: '>=11'.")
+    target: TargetModel = Field(TargetModel(), description="The database.")  # type: ignore[call-arg]
+    env_file: str = Field("", description="A file of NAME=value lines, read if present.")
+    roles: Names = Field((), description="Who votes at gates and signs off.")
+    variables: dict[str, VariableModel] = Field({}, description="The values that ${name} stands for.")
+    phases: tuple[PhaseModel, ...] = Field(description="What is done, in order.", json_schema_extra={"minItems": 1})
+    tripwires: tuple[TripwireModel, ...] = Field((), description="When to roll back.")
+    rollback: tuple[SectionModel, ...] = Field((), description="How to roll back.")
+    gates: tuple[GateModel, ...] = Field((), description="Go/no-go polls.")
+    notifications: tuple[NotificationModel, ...] = Field((), description="Who is told what.")
+    alarms: Arguments = Field({}, description="Thresholds of the health alarms.")
+    pooler: Arguments = Field({}, description="How connections are held back at a pooler.")
+
+
+CONTAINERS: dict[str, type[BaseModel]] = {
+    "": ChecklistModel,
+    "target": TargetModel,
+    "variables": VariableModel,
+    "phases": PhaseModel,
+    "sections": SectionModel,
+    "rollback": SectionModel,
+    "items": ItemModel,
+    "alternatives": AlternativeModel,
+    "answer": AnswerModel,
+    "tripwires": TripwireModel,
+    "gates": GateModel,
+    "notifications": NotificationModel,
+}
+"""The model that describes the entries found under a key."""

@@ -1,0 +1,16 @@
+"""The JSON Schema of checklist files, for editors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from migconsole.adapters.checklists.models import ChecklistModel
+
+
+def schema() -> dict[str, Any]:
+    """JSON Schema, draft 2020-12, made from the models that also validate."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **ChecklistModel.model_json_schema(),
+        "title": "migconsole checklist",
+    }

@@ -49,7 +49,7 @@ class RunLibrary:
 
 def show(start: Opening | None, options: Options) -> int:
     """Open a session in the full screen, the runs screen without one; returns the exit code."""
-    from migconsole.tui.app import run_console  # noqa: PLC0415 - headless use must not load the screen library
+    from migconsole.tui.launch import run_console  # noqa: PLC0415 - headless use must not load the screen library
 
     palettes, problems = load_palettes()
     return run_console(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
+from datetime import datetime
 
 from migconsole.domain.quantities import QuantityError, format_duration, format_size, parse_duration, parse_size
 
@@ -23,6 +25,7 @@ FORMS = {
 """What to ask for, in words, by type."""
 
 _WINDOW = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d)(?::\d\d)?Z?\s+(\S+)")
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]")
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://\S+", re.IGNORECASE)
 
 
@@ -39,6 +42,8 @@ def check_answer(kind: str, text: str, choices: Sequence[str] = ()) -> str:
     text = text.strip()
     if not text:
         raise AnswerError(f"an answer is needed: {FORMS.get(kind, 'a text')}")
+    if _CONTROL.search(text):
+        raise AnswerError(f"expected {FORMS.get(kind, 'a text')} on one line, without control characters")
     try:
         return _ANSWERS.get(kind, _text)(text, choices)
     except (QuantityError, ValueError) as error:
@@ -50,7 +55,8 @@ def _text(text: str, choices: Sequence[str]) -> str:
 
 
 def _number(text: str, choices: Sequence[str]) -> str:
-    float(text)
+    if "_" in text or not math.isfinite(float(text)):
+        raise ValueError("no number that can be compared")
     return text
 
 
@@ -66,6 +72,7 @@ def _window(text: str, choices: Sequence[str]) -> str:
     match = _WINDOW.fullmatch(text)
     if match is None:
         raise ValueError("start and length are needed")
+    datetime.fromisoformat(f"{match[1]}T{match[2]}")
     return f"{match[1]}T{match[2]}Z {format_duration(parse_duration(match[3]))}"
 
 

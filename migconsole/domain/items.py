@@ -95,9 +95,7 @@ RULES: dict[Move, Rule] = {
     Move.INTERRUPT: Rule(frozenset({_S.RUNNING}), _S.INTERRUPTED),
     Move.ATTEST: Rule(frozenset({_S.TODO, _S.DEFERRED, _S.INTERRUPTED}), _S.ATTESTED),
     Move.ACCEPT: Rule(
-        frozenset(
-            {_S.TODO, _S.FAILED, _S.INTERRUPTED, _S.REGRESSED, _S.DEFERRED, _S.VERIFIED, _S.ATTESTED, _S.RUNNING}
-        ),
+        frozenset({_S.TODO, _S.FAILED, _S.INTERRUPTED, _S.REGRESSED, _S.DEFERRED, _S.VERIFIED, _S.ATTESTED}),
         _S.OK_WITH_ISSUES,
         3,
     ),
@@ -111,12 +109,22 @@ RULES: dict[Move, Rule] = {
 }
 
 
-class IllegalMoveError(ValueError):
-    """A move that the rules do not allow; the message says why in words for the operator."""
+BY_PERSON = frozenset(
+    {Move.ATTEST, Move.ACCEPT, Move.SKIP, Move.EXCLUDE, Move.FORCE, Move.DEFER, Move.REOPEN},
+)
+"""What a person decides. The other moves follow from an attempt's end or from a sensor, and from nothing else."""
+
+UNKNOWN_REASON = 3
+"""Characters of reason with which an unknown outcome is attested: how does the person know?"""
+
+_PAST_FAILURE = "run it again (r), accept it with issues (w) or force it (F)"
 
 
-def refusal(state: ItemState, move: Move, *, reason: str = "", required: bool = False) -> str:
+def refusal(state: ItemState, move: Move, *, reason: str = "", required: bool = False, last: str = "") -> str:
     """Why ``move`` is not possible now, or "" when it is.
+
+    ``last`` is the outcome of the newest attempt ("failed", "interrupted", …): reopening or deferring an item does not
+    undo that its command failed, so neither opens a way around it.
 
     >>> refusal(ItemState.FAILED, Move.ATTEST)
     'a failed item cannot be attested: run it again (r), accept it with issues (w) or force it (F)'
@@ -124,18 +132,25 @@ def refusal(state: ItemState, move: Move, *, reason: str = "", required: bool = 
     ''
     >>> refusal(ItemState.TODO, Move.SKIP, reason="not needed today", required=True)
     'a required item cannot be skipped'
+    >>> refusal(ItemState.TODO, Move.ATTEST, last="failed")
+    'its last attempt failed: run it again (r), accept it with issues (w) or force it (F)'
     """
     rule = RULES[move]
     if state not in rule.sources:
         if move is Move.ATTEST and state is ItemState.FAILED:
-            return "a failed item cannot be attested: run it again (r), accept it with issues (w) or force it (F)"
+            return f"a failed item cannot be attested: {_PAST_FAILURE}"
         if state is ItemState.RUNNING:
             return "it is running"
-        if state.done and move in (Move.ATTEST, Move.SKIP, Move.EXCLUDE, Move.DEFER):
+        if state.done and move in (Move.START, Move.ATTEST, Move.SKIP, Move.EXCLUDE, Move.DEFER):
             return f"it is already {state.value}; reopen it first (u)"
         return f"{move.value} is not possible while the item is {state.value}"
     if required and move in (Move.SKIP, Move.EXCLUDE):
         return "a required item cannot be skipped"
-    if len(reason.strip()) < rule.reason:
-        return f"a reason of at least {rule.reason} characters is required"
+    if last == "failed" and move in (Move.ATTEST, Move.SKIP, Move.EXCLUDE):
+        return f"its last attempt failed: {_PAST_FAILURE}"
+    if last == "interrupted" and move in (Move.SKIP, Move.EXCLUDE):
+        return "what its last attempt did is not known: run it again (r), attest it (space) or accept it (w)"
+    needed = max(rule.reason, UNKNOWN_REASON if move is Move.ATTEST and last == "interrupted" else 0)
+    if len(reason.strip()) < needed:
+        return f"a reason of at least {needed} characters is required"
     return ""

@@ -95,7 +95,7 @@ def judge(
     ``alternative`` is the way of doing it that was chosen and ``danger`` its classified danger.
     """
     item = located.item
-    for why in (_general(run, situation), _heading(item, command)):
+    for why in (_general(run, situation, command), _heading(item, command)):
         if why:
             return Verdict(False, why)
     state = run.record(item.id).state
@@ -109,20 +109,21 @@ def judge(
         return Verdict(False, "this item takes no answer; attest it (space)")
     if command is Command.ATTEST and isinstance(item.steps[0].step.action, Answer):
         return Verdict(False, "this item is answered with a value (a), not ticked")
-    why = refusal(state, MOVES[command], reason="x" * 40, required=item.required)
+    why = run.record(item.id).refusal(MOVES[command], reason="x" * 40, required=item.required)
     if why:
         return Verdict(False, why)
     if command in (Command.ATTEST, Command.ANSWER):
-        return _order(run, checklist, located)
+        return _before(run, checklist, located)
     return ALLOWED
 
 
-def _general(run: Run, situation: Situation) -> str:
-    if situation.broken:
+def _general(run: Run, situation: Situation, command: Command) -> str:
+    # Stopping is never refused because the record cannot be kept: a full disk must not keep a migration running.
+    if situation.broken and command is not Command.STOP:
         return f"the journal cannot be written: {situation.broken}"
     if situation.read_only:
         return "this console is read-only"
-    if run.ended_at:
+    if run.ended_at and command is not Command.STOP:
         return "the run has ended"
     if not situation.driving:
         return f"{situation.driver or 'another console'} drives; this console watches"
@@ -172,10 +173,16 @@ def _may_mutate(run: Run, item_id: str) -> str:
         if attempt.danger != Danger.READ:
             return f"a mutating attempt is running ({attempt.item}); two never run at once"
     for other in run.items.values():
-        last = other.last
-        if other.state is ItemState.INTERRUPTED and last and last.danger != Danger.READ and last.item != item_id:
-            return f"the outcome of “{last.item}” is unknown: resolve it first (run again, attest, accept or force it)"
+        unknown = other.unknown
+        if unknown is not None and unknown.item != item_id:
+            return (
+                f"the outcome of “{unknown.item}” is unknown: resolve it first (run again, attest, accept or force it)"
+            )
     return ""
+
+
+NOT_AN_ITEM = ("gate:", "restore-point")
+"""How entries of ``needs`` begin that name something else than an item."""
 
 
 def unmet(run: Run, checklist: Checklist, need: str) -> str:
@@ -190,6 +197,15 @@ def unmet(run: Run, checklist: Checklist, need: str) -> str:
                 state = run.state_of(located.item)
                 return "" if state.done else f"needs “{located.item.title}”, which is {state.value}"
     return f"needs {need}, which this checklist does not have"
+
+
+def _before(run: Run, checklist: Checklist, located: Located) -> Verdict:
+    """What a person must say a reason for when it is attested before its turn: order, and other items it needs."""
+    for need in located.item.needs:
+        why = unmet(run, checklist, need)
+        if why and not need.startswith(NOT_AN_ITEM):
+            return Verdict(False, why, overridable=True)
+    return _order(run, checklist, located)
 
 
 def _order(run: Run, checklist: Checklist, located: Located) -> Verdict:

@@ -12,7 +12,7 @@ from typing import Any
 
 from migconsole.domain.checklist import Checklist, Item
 from migconsole.domain.events import Event, Kind
-from migconsole.domain.items import RULES, ItemState, Move, refusal
+from migconsole.domain.items import BY_PERSON, RULES, ItemState, Move, refusal
 
 OUTCOME_MOVES = {
     "passed": Move.VERIFY,
@@ -29,7 +29,7 @@ class Attempt:
 
     ``text`` is what was executed, resolved and masked. Times are UTC ISO 8601, ``duration`` seconds.
     ``outcome`` is "" while it runs, else a key of OUTCOME_MOVES. ``signals`` are the stop rungs that were sent,
-    ``survivors`` the processes that outlived it and can still be stopped.
+    ``survivors`` the processes that outlived it and can still be stopped. ``console`` is the one that started it.
     """
 
     item: str
@@ -58,6 +58,7 @@ class Attempt:
     interactive: bool = False
     answered: bool = False
     survivors: tuple[str, ...] = ()
+    console: str = ""
 
     @property
     def running(self) -> bool:
@@ -67,7 +68,10 @@ class Attempt:
 
 @dataclass(slots=True)
 class ItemRecord:
-    """What the journal says about one item. ``value`` is what was answered or attested, ``due`` when deferred to."""
+    """What the journal says about one item.
+
+    ``value`` is what was answered or attested, ``variable`` the variable that took it, ``due`` when deferred to.
+    """
 
     state: ItemState = ItemState.TODO
     since: str = ""
@@ -76,6 +80,7 @@ class ItemRecord:
     value: str = ""
     note: str = ""
     due: str = ""
+    variable: str = ""
     attempts: list[Attempt] = field(default_factory=list)
 
     @property
@@ -92,6 +97,24 @@ class ItemRecord:
     def last(self) -> Attempt | None:
         """The newest attempt."""
         return self.attempts[-1] if self.attempts else None
+
+    @property
+    def unknown(self) -> Attempt | None:
+        """The attempt that may have changed something nobody has resolved yet.
+
+        Reopening or deferring the item, or a check that was broken off, does not resolve it; a verdict, an attestation
+        and every other way of being dealt with does.
+        """
+        if self.state not in (ItemState.TODO, ItemState.INTERRUPTED, ItemState.DEFERRED):
+            return None
+        changing = (attempt for attempt in reversed(self.attempts) if attempt.danger != "read")
+        newest = next(changing, None)
+        return newest if newest is not None and newest.outcome == "interrupted" else None
+
+    def refusal(self, move: Move, *, reason: str = "", required: bool = False) -> str:
+        """Why ``move`` is not possible now, or "": the rules of the states and of what the last attempt showed."""
+        last = self.attempts[-1].outcome if self.attempts else ""
+        return refusal(self.state, move, reason=reason, required=required, last=last)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,9 +188,11 @@ class Run:
         return self.record(item.id).state
 
     def apply(self, event: Event) -> None:
-        """Take one event into account."""
+        """Take one event into account; one that was taken before changes nothing."""
         if event.seq != self.head + 1:
             self.anomalies.append(f"event {event.seq} follows event {self.head}")
+        if event.seq <= self.head:
+            return
         self.head, self.head_hash = event.seq, event.hash
         self.last_at, self.last_mono = event.at, event.mono
         handler = _HANDLERS.get(event.kind)
@@ -176,7 +201,7 @@ class Run:
             return
         try:
             handler(self, event)
-        except (KeyError, TypeError, ValueError) as error:
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
             self.anomalies.append(f"event {event.seq} ({event.kind}): {type(error).__name__}: {error}")
 
 
@@ -264,10 +289,13 @@ def _flatten(items: Iterable[Item]) -> Iterator[Item]:
 
 def _opened(run: Run, event: Event) -> None:
     data = event.data
-    run.run_id, run.title, run.opened_at, run.opened_by = data["run"], data["title"], event.at, event.actor
-    run.checklist_sha256 = data["checklist_sha256"]
+    if run.opened_at:
+        raise ValueError("the run was opened before")
+    variables = dict(data.get("variables", {}))
+    run.run_id, run.title, run.checklist_sha256 = data["run"], data["title"], data["checklist_sha256"]
+    run.opened_at, run.opened_by = event.at, event.actor
     run.target, run.environment = data.get("target", ""), data.get("environment", "")
-    run.variables = dict(data.get("variables", {}))
+    run.variables = variables
 
 
 def _pinned(run: Run, event: Event) -> None:
@@ -288,32 +316,44 @@ def _lease_released(run: Run, event: Event) -> None:
 
 
 def _move(run: Run, event: Event, item_id: str, move: Move, reason: str = "") -> ItemRecord:
-    record = run.items.setdefault(item_id, ItemRecord())
-    why = refusal(record.state, move, reason=reason)
+    record = run.record(item_id)
+    why = record.refusal(move, reason=reason)
     if why:
         raise ValueError(f"{item_id}: {why}")
     record.state, record.since, record.actor, record.reason = RULES[move].to, event.at, event.actor, reason
+    run.items[item_id] = record
+    if move in (Move.START, Move.REOPEN):
+        _withdraw(run, record)
     return record
+
+
+def _withdraw(run: Run, record: ItemRecord) -> None:
+    """Forget the values an item gave to later ones: they are about to be found or asked again."""
+    given = {record.variable: record.value} if record.variable else {}
+    for name, value in {**given, **(record.attempts[-1].captured if record.attempts else {})}.items():
+        if run.captured.get(name) == value:
+            del run.captured[name]
 
 
 def _attempt_started(run: Run, event: Event) -> None:
     data = event.data
-    record = _move(run, event, data["item"], Move.START)
-    record.attempts.append(
-        Attempt(
-            item=data["item"],
-            number=data["attempt"],
-            kind=data["kind"],
-            alternative=data.get("alternative", 0),
-            danger=data["danger"],
-            text=data.get("text", ""),
-            actor=event.actor,
-            started=event.at,
-            started_mono=event.mono,
-            app_name=data.get("app_name", ""),
-            interactive=bool(data.get("interactive")),
-        )
+    attempt = Attempt(
+        item=data["item"],
+        number=data["attempt"],
+        kind=data["kind"],
+        alternative=int(data.get("alternative", 0)),
+        danger=data["danger"],
+        text=data.get("text", ""),
+        actor=event.actor,
+        started=event.at,
+        started_mono=event.mono,
+        app_name=data.get("app_name", ""),
+        interactive=bool(data.get("interactive")),
+        console=data.get("console", ""),
     )
+    if attempt.number != len(run.record(attempt.item).attempts) + 1:
+        raise ValueError(f"{attempt.item}: attempt {attempt.number} is not the next one")
+    _move(run, event, attempt.item, Move.START).attempts.append(attempt)
 
 
 def _attempt(run: Run, event: Event) -> Attempt:
@@ -330,7 +370,7 @@ def _attempt_adopted(run: Run, event: Event) -> None:
 
 def _attempt_signalled(run: Run, event: Event) -> None:
     attempt = _attempt(run, event)
-    attempt.signals = (*attempt.signals, event.data["rung"])
+    attempt.signals = (*attempt.signals, str(event.data["rung"]))
 
 
 def _attempt_ended(run: Run, event: Event) -> None:
@@ -338,30 +378,35 @@ def _attempt_ended(run: Run, event: Event) -> None:
     attempt = _attempt(run, event)
     if attempt.outcome:
         raise ValueError(f"{attempt.item} attempt {attempt.number} has ended before")
-    _move(run, event, data["item"], OUTCOME_MOVES[data["outcome"]])
-    attempt.outcome, attempt.ended = data["outcome"], event.at
+    reasons, lines = tuple(data.get("reasons") or ()), tuple(data.get("lines") or ())
+    survivors = tuple(data.get("survivors") or ())
+    captured = dict(data.get("captured") or {})
+    _move(run, event, attempt.item, OUTCOME_MOVES[data["outcome"]])
+    # The job says when it ended; nobody may have been there to record it until the next day.
+    attempt.outcome, attempt.ended = data["outcome"], data.get("ended") or event.at
     attempt.duration, attempt.exit_code, attempt.signal = (
         data.get("duration"),
         data.get("exit_code"),
         data.get("signal"),
     )
     attempt.size, attempt.sha256, attempt.masked = data.get("size"), data.get("sha256", ""), data.get("masked", 0)
-    attempt.reasons, attempt.lines = tuple(data.get("reasons", ())), tuple(data.get("lines", ()))
-    attempt.captured, attempt.survivors = dict(data.get("captured", {})), tuple(data.get("survivors", ()))
-    run.captured.update(attempt.captured)
+    attempt.reasons, attempt.lines, attempt.captured, attempt.survivors = reasons, lines, captured, survivors
+    run.captured.update(captured)
 
 
 def _item_moved(run: Run, event: Event) -> None:
     data = event.data
     move = Move(data["move"])
-    record = run.items.get(data["item"])
-    awaiting = record is not None and record.awaiting
+    if move not in BY_PERSON | {Move.REGRESS, Move.RECOVER}:
+        raise ValueError(f"{data['item']}: only an attempt can {move.value} an item")
+    awaiting = run.record(data["item"]).awaiting
     record = _move(run, event, data["item"], move, data.get("reason", ""))
     record.value, record.note, record.due = data.get("value", ""), data.get("note", ""), data.get("due", "")
+    record.variable = data.get("variable", "")
     if awaiting and record.attempts:
         record.attempts[-1].answered = True
-    if data.get("variable"):
-        run.captured[data["variable"]] = record.value
+    if record.variable:
+        run.captured[record.variable] = record.value
 
 
 def _variable_set(run: Run, event: Event) -> None:

@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-import sys
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-from textual.app import App
-from textual.widgets import Input
+from textual.binding import BindingType
+from textual.command import Provider
+from textual.screen import Screen
 
-from migconsole.domain.run import overall
 from migconsole.domain.text import sanitise, sanitise_line
 from migconsole.engine.palette import Palette
 from migconsole.engine.session import Session
-from migconsole.errors import EXIT_FAILED, EXIT_OK, MigconsoleError
+from migconsole.errors import EXIT_FAILED, MigconsoleError
 from migconsole.tui import commands, theming
 from migconsole.tui.bridge import Bridge
 from migconsole.tui.commands import BY_ID, Context, Scope
 from migconsole.tui.crash import install_signals, write_log
+from migconsole.tui.exits import Answer, Exits
 from migconsole.tui.format import Clock
 from migconsole.tui.library import Library
 from migconsole.tui.operations import Operations
 from migconsole.tui.palette import RegistryProvider
 from migconsole.tui.screens.dialogs.base import Dialog
-from migconsole.tui.screens.dialogs.leaving import interrupt_dialog, quit_dialog, resume_dialog, resumed
+from migconsole.tui.screens.dialogs.leaving import resume_dialog, resumed
 from migconsole.tui.screens.help import HelpScreen
 from migconsole.tui.screens.main import MainScreen
 from migconsole.tui.screens.runs import RunsScreen
@@ -33,14 +33,16 @@ from migconsole.tui.screens.timeline import TimelineScreen
 from migconsole.tui.widgets.status_bar import StatusBar
 
 
-class MigconsoleApp(App[int]):
-    """Give it a session (opened or not) or a library. ``run_console`` runs it and says where the run lies."""
+class MigconsoleApp(Exits):
+    """Give it a session (opened or not) or a library. ``launch`` runs it and says where the run lies."""
 
     TITLE = "migconsole"
-    CSS_PATH = ["styles/app.tcss", "styles/dialogs.tcss"]
-    COMMANDS = {RegistryProvider}
-    BINDINGS = commands.bindings(Scope.APP)
-    ENABLE_COMMAND_PALETTE = True
+    CSS_PATH: ClassVar[Any] = ["styles/app.tcss", "styles/dialogs.tcss"]
+    COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = {RegistryProvider}
+    BINDINGS: ClassVar[list[BindingType]] = commands.bindings(Scope.APP)
+    # The base class leaves these instance variables.
+    HORIZONTAL_BREAKPOINTS = [(0, "-tiny"), (80, "-narrow"), (110, "-wide"), (160, "-very-wide")]  # noqa: RUF012
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (24, "-short"), (36, "-tall")]  # noqa: RUF012
     AUTO_FOCUS = None
 
     def __init__(
@@ -64,7 +66,7 @@ class MigconsoleApp(App[int]):
         self._opened = opened
         self._bridge: Bridge | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self._undo_signals = lambda: None
+        self._undo_signals: Callable[[], None] = lambda: None
         self.log_path: Path | None = None
         self.animation_level = "none"
 
@@ -114,7 +116,7 @@ class MigconsoleApp(App[int]):
         await self.push_screen(screen)
         self._bridge = Bridge(self, session, self.clock)
         self.set_window_title(session)
-        if resumed(session):
+        if screen.waiting:
             answer = await self.ask(resume_dialog(session, self.clock, self.clock.utc()))
             if answer == "go":
                 screen.waiting = False
@@ -196,11 +198,11 @@ class MigconsoleApp(App[int]):
         task.add_done_callback(self._tasks.discard)
         return task
 
-    async def ask(self, screen: Any) -> Any:
+    async def ask(self, screen: Screen[Answer | None]) -> Answer | None:
         """Show a dialog and wait for its answer, from a task that no screen owns."""
-        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[Answer | None] = asyncio.get_running_loop().create_future()
 
-        def done(value: Any) -> None:
+        def done(value: Answer | None) -> None:
             if not answer.done():
                 answer.set_result(value)
 
@@ -211,8 +213,9 @@ class MigconsoleApp(App[int]):
 
     def _status(self) -> StatusBar | None:
         for screen in reversed(self.screen_stack):
-            if found := screen.query(StatusBar):
-                return found.first()
+            found: list[StatusBar] = list(screen.query(StatusBar))
+            if found:
+                return found[0]
         return None
 
     def hint(self, text: str) -> None:
@@ -300,117 +303,6 @@ class MigconsoleApp(App[int]):
         elif self.library is not None:
             await self.push_screen(RunsScreen(self.library, self.clock))
 
-    # -- ways out -------------------------------------------------------------------------------------------------
-
-    async def action_quit(self) -> None:
-        """Everything that wants to quit comes here and is asked."""
-        self.command_quit()
-
-    def command_quit(self) -> None:
-        """Ask, unless there is nothing to ask about."""
-        if self.session is None or not self._opened:
-            self.exit(EXIT_OK)
-        elif not any(screen.has_class("leaving") for screen in self.screen_stack):
-            self.perform(self._ask_to_leave(self.session))
-
-    async def _ask_to_leave(self, session: Session) -> None:
-        dialog = quit_dialog(session, self.clock)
-        dialog.add_class("leaving")
-        answer = await self.ask(dialog)
-        if answer == "leave":
-            self.exit(EXIT_OK)
-        elif answer == "stop":
-            await self._stop_running(session)
-            if not any(session.run.running()):
-                self.exit(EXIT_OK)
-
-    async def _stop_running(self, session: Session) -> None:
-        main = next(s for s in self.screen_stack if isinstance(s, MainScreen))
-        for attempt in list(session.run.running()):
-            item = session.located(attempt.item).item
-            await Operations(self, main).cancel(Context(session=session, item=item))
-
-    def command_interrupt(self) -> None:
-        """ctrl+c: copy a selection, else ask what to do about what runs. Never kills."""
-        focused = self.focused
-        selected = self.screen.get_selected_text()
-        if isinstance(focused, Input) and focused.selected_text:
-            self.copy_to_clipboard(focused.selected_text)
-        elif selected and self.session is not None:
-            self.copy_to_clipboard(self.session.copy_text(sanitise(selected, 1_000_000)))
-            self.toast("Copied.")
-        elif self.session is None or not any(self.session.run.running()):
-            self.hint("nothing is running; q leaves")
-        elif not any(screen.has_class("leaving") for screen in self.screen_stack):
-            self.perform(self._ask_what(self.session))
-
-    async def _ask_what(self, session: Session) -> None:
-        dialog = interrupt_dialog(session, self.clock)
-        dialog.add_class("leaving")
-        answer = await self.ask(dialog)
-        main = next(s for s in self.screen_stack if isinstance(s, MainScreen))
-        if answer == "leave":
-            self.exit(EXIT_OK)
-        elif answer == "cancel":
-            await self._stop_running(session)
-        elif answer == "hold":
-            await Operations(self, main).hold(main.context())
-
-    @property
-    def suspendable(self) -> bool:
-        """Whether the terminal can be given to a command."""
-        return self._driver is not None and self._driver.can_suspend
-
 
 def _fields(context: Context) -> dict[str, Any]:
     return {name: getattr(context, name) for name in Context.__dataclass_fields__}
-
-
-def farewell(app: MigconsoleApp) -> list[str]:
-    """What is printed once the terminal is its own again: where the run stands, where it lies, what went wrong."""
-    lines = []
-    session = app.session
-    if session is not None:
-        count = overall(session.run, session.checklist)
-        running = len(list(session.run.running()))
-        state = f"{running} running" if running else session.run.ending or "nothing running"
-        problems = f", {count.problems} to resolve" if count.problems else ""
-        lines.append(f"{sanitise_line(session.run.title)}: {count.done} of {count.total} done{problems}, {state}")
-        lines.append(f"Run: {session.directory}   (migconsole resume)")
-    if app.log_path is not None:
-        lines.append(f"The console failed. Its log: {app.log_path}")
-    return lines
-
-
-def run_console(
-    *,
-    start: Callable[[], Awaitable[Session]] | None,
-    library: Library | None = None,
-    palettes: Sequence[Palette] = (),
-    theme_problems: Sequence[str] = (),
-    theme: str = "",
-    mouse: bool = True,
-    state_directory: Path | None = None,
-) -> int:
-    """Run the full screen and return the process exit code.
-
-    ``start`` makes the session to open, None shows the runs screen of ``library``. Whatever ``start`` raises is raised
-    before the terminal is touched.
-    """
-
-    async def main() -> int:
-        session = None if start is None else await start()
-        app = MigconsoleApp(
-            session,
-            library=library,
-            palettes=palettes,
-            theme_problems=theme_problems,
-            theme=theme or theming.DEFAULT,
-            state_directory=state_directory,
-        )
-        await app.run_async(mouse=mouse)
-        for line in farewell(app):
-            print(line, file=sys.stderr)
-        return app.return_code or EXIT_OK
-
-    return asyncio.run(main())

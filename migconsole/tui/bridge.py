@@ -34,7 +34,7 @@ class Tick(Message, bubble=False):
 class Bridge:
     """Feeds every open screen. Widgets never wait for the engine, the engine never knows of widgets."""
 
-    def __init__(self, app: App[object], session: Session, clock: Clock) -> None:
+    def __init__(self, app: App[int], session: Session, clock: Clock) -> None:
         self._app, self._session, self._clock = app, session, clock
         self._version = -1
         self._view: HealthView | None = None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from textual.binding import Binding
+from textual.binding import Binding, BindingType
 
 from migconsole.domain.checklist import Answer, Item
 from migconsole.domain.policy import ALLOWED, Command, Verdict
@@ -309,7 +309,7 @@ def in_scope(context: Context) -> Iterator[UiCommand]:
     return (command for command in COMMANDS if command.scope in scopes)
 
 
-def bindings(*scopes: Scope) -> list[Binding]:
+def bindings(*scopes: Scope) -> list[BindingType]:
     """Key bindings for a screen or pane. Disabled ones stay bound: pressing them says why."""
     return [
         Binding(

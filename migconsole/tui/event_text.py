@@ -50,7 +50,7 @@ def _described(event: Event, data: Any, item: str) -> tuple[str, str, str]:
     if kind == Kind.ATTEMPT_ENDED:
         outcome = str(data.get("outcome"))
         mark, style = MARKS.get(outcome, ("·", ""))
-        took = f" in {format.duration(data['duration'])}" if data.get("duration") is not None else ""
+        took = f" · {format.took(data['duration'])}" if data.get("duration") is not None else ""
         reasons = "; ".join(str(reason) for reason in data.get("reasons", ()))
         return mark, style, f"{item}: {OUTCOMES.get(outcome, outcome)}{took}{f' · {reasons}' if reasons else ''}"
     if kind == Kind.ATTEMPT_SIGNALLED:
@@ -69,7 +69,7 @@ def _described(event: Event, data: Any, item: str) -> tuple[str, str, str]:
 def _plain(event: Event, data: Any) -> tuple[str, str, str]:
     words = {
         Kind.RUN_OPENED: ("▶", "$good", f"run opened: {data.get('title', '')}"),
-        Kind.TARGET_PINNED: ("⌖", "", f"target pinned: {_target(data)}"),
+        Kind.TARGET_PINNED: ("◎", "", f"target pinned: {_target(data)}"),
         Kind.TARGET_CHANGED: ("▲", "$danger", "target changed: " + "; ".join(map(str, data.get("differences", ())))),
         Kind.CONSOLE_ATTACHED: ("→", "$muted", f"console attached {data.get('console', '')}"),
         Kind.CONSOLE_DETACHED: ("←", "$muted", f"console left {data.get('console', '')}"),

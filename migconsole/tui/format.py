@@ -47,6 +47,15 @@ def duration(seconds: float | None) -> str:
     return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
 
 
+def took(seconds: float) -> str:
+    """How long something took, with a decimal while that still matters.
+
+    >>> took(0.24), took(12.0)
+    ('0.2 s', '0:12')
+    """
+    return f"{seconds:.1f} s" if seconds < 10 else duration(seconds)
+
+
 def elapsed(seconds: float) -> str:
     """Fixed width for clocks that tick.
 
@@ -87,19 +96,24 @@ def size(value: float | None, signed: bool = False) -> str:
     raise AssertionError("the last unit takes everything")
 
 
-def sparkline(values: Sequence[float | None], width: int, top: float | None = None) -> str:
-    """The newest ``width`` values as bars; a missing one is a gap, not a low bar.
+def sparkline(values: Sequence[float | None], width: int, low: float = 0.0, top: float | None = None) -> str:
+    """The newest ``width`` values as bars between ``low`` and the highest; a missing one is a gap, not a low bar.
 
     >>> sparkline([0, 1, None, 2, 4], 5)
     '▁▂ ▄█'
     """
+    if width <= 0:
+        return ""
     shown = values[-width:]
     highest = max((v for v in shown if v is not None), default=0.0) if top is None else top
-    bars = [
-        " " if v is None else _BARS[0] if highest <= 0 else _BARS[min(7, max(0, int(v / highest * 7 + 0.5)))]
-        for v in shown
-    ]
-    return "".join(bars).rjust(width)
+    span = highest - low
+
+    def bar(value: float | None) -> str:
+        if value is None:
+            return " "
+        return _BARS[0] if span <= 0 else _BARS[min(7, max(0, int((value - low) / span * 7 + 0.5)))]
+
+    return "".join(bar(value) for value in shown).rjust(width)
 
 
 def word(state: ItemState) -> str:

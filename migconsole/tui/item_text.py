@@ -105,7 +105,7 @@ def _action(session: Session, item: Item, preview: Preview) -> list[Texts]:
             line for name in preview.unresolved for line in (("\n▲ ", "$caution"), (sanitise_line(name), "$caution"))
         ]
         blocks.append([("Values are missing (v sets them):", "$caution"), *names])
-    if not preview.verdict.allowed and not person:
+    if not preview.verdict.allowed and not person and session.run.state_of(item) is not ItemState.RUNNING:
         blocks.append([("Cannot run: ", "bold $caution"), (sanitise(preview.verdict.reason), "$caution")])
     if preview.text.strip() and not person:
         blocks.append(command_text(preview.text))
@@ -147,7 +147,7 @@ def attempt_text(attempt: Attempt, most: int) -> Texts:
     if attempt.signal is not None:
         texts.append((f"  signal {attempt.signal}", ""))
     if attempt.duration is not None:
-        texts.append((f"  in {format.duration(attempt.duration)}", ""))
+        texts.append((f"  in {format.took(attempt.duration)}", ""))
     texts += _signals(attempt)
     for reason in attempt.reasons:
         texts += [("\n  ", ""), (sanitise_line(reason, 500), "")]

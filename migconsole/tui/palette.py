@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
@@ -33,7 +34,7 @@ class RegistryProvider(Provider):
         entries += [(f"Theme: {title}", "colours", None, name) for name, title in app.theme_titles().items()]
         return entries
 
-    def _call(self, command: UiCommand | None, theme: str) -> partial[object]:
+    def _call(self, command: UiCommand | None, theme: str) -> Callable[[], Any]:
         app = cast("MigconsoleApp", self.app)
         if command is None:
             return partial(app.use_theme, theme)

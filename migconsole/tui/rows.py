@@ -1,4 +1,4 @@
-"""The checklist as the lines of a tree: pure, so that folding, filtering and the cursor can be tested without a screen."""
+"""The checklist as the lines of a tree: pure, so that folding and filtering can be tested without a screen."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 
-from migconsole.domain.checklist import Answer, Checklist, Item, Manual, Run as RunAction, Section, Sql
+from migconsole.domain.checklist import Answer, Checklist, Item, Manual, Section, Sql
+from migconsole.domain.checklist import Run as RunAction
 from migconsole.domain.items import ItemState
 from migconsole.domain.run import ItemRecord, Progress, Run, progress
 from migconsole.domain.text import sanitise_line

@@ -44,6 +44,7 @@ from migconsole.engine.ports import (
     JobStatus,
     Output,
     Presence,
+    RunSummary,
     ServerIdentity,
     StopRung,
     Surroundings,
@@ -55,6 +56,7 @@ from migconsole.tui.format import Clock
 
 START = datetime(2030, 3, 9, 0, 43, 0, tzinfo=UTC)
 CONSOLE = "console-1"
+HOSTILE = "[/foo] [red]broken \x1b]0;owned\x07run"
 SECRET = "hunter2-secret"
 IDENTITY = ServerIdentity(
     database="fulfillment_ops_db",
@@ -255,6 +257,51 @@ class FakeDatabase:
         pass
 
 
+class FakeLibrary:
+    """Two unfinished runs, an ended one, a broken one, two checklists; opening gives the world's session."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.asked: list[tuple[str, Path]] = []
+
+    def runs(self) -> list[RunSummary]:
+        at = (START - timedelta(minutes=14)).isoformat()
+        name = "fulfillment_ops_db@db1:5432"
+        base = Path("/state/runs")
+        return [
+            RunSummary(base / "a", "a", "Prisma production migration", name, "1 failed", 41, 99, at, at, live=True),
+            RunSummary(base / "b", "b", "Plain SQL files through psql", "app@db2:5432", "open", 3, 24, at, at),
+            RunSummary(
+                base / "c",
+                "c",
+                "[/foo] broken \x1b]0;owned\x07run",
+                "",
+                "",
+                0,
+                0,
+                at,
+                at,
+                problem="the journal is damaged",
+            ),
+            RunSummary(base / "d", "d", "Rehearsal", name, "ended: completed", 99, 99, at, at),
+        ]
+
+    def checklists(self) -> list[tuple[Path, str]]:
+        base = Path("/srv/checklists")
+        return [
+            (base / "prisma.yaml", "Prisma production migration"),
+            (base / "generic-sql.yaml", "Plain SQL files through psql"),
+        ]
+
+    async def open(self, run: Path) -> Session:
+        self.asked.append(("run", run))
+        return self.world.session()
+
+    async def create(self, checklist: Path) -> Session:
+        self.asked.append(("checklist", checklist))
+        return self.world.session()
+
+
 def sample(at: float, **changed: Any) -> HealthSample:
     values: dict[str, Any] = {
         "connections": {"active": 9, "idle": 21, "idle in transaction": 4},
@@ -423,10 +470,10 @@ class World:
     def moved(self, item: str, move: str, **more: Any) -> None:
         self.journal.put(Kind.ITEM_MOVED, {"item": item, "move": move, **more})
 
-    def half_way(self) -> None:
-        """A run in the middle of its work, with a failure and every common state."""
-        self.journal.holder = CONSOLE
-        self.journal.put(Kind.LEASE_TAKEN, {"console": CONSOLE})
+    def half_way(self, console: str = CONSOLE) -> None:
+        """A run in the middle of its work, with a failure and every common state; ``console`` drove it."""
+        self.journal.holder = console
+        self.journal.put(Kind.LEASE_TAKEN, {"console": console})
         self.hands.forward(4)
         self.started("target", danger="read", kind="check", text="check target")
         self.ended(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from itertools import groupby
+from typing import ClassVar
 
 from textual.app import ComposeResult
+from textual.binding import BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
 from textual.screen import ModalScreen
@@ -27,7 +29,12 @@ HINTS = (
 class HelpScreen(ModalScreen[None]):
     """For the screen and pane below it."""
 
-    BINDINGS = [("escape", "back", "Back"), ("question_mark", "back"), ("f1", "back"), ("q", "back")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        ("escape", "back", "Back"),
+        ("question_mark", "back"),
+        ("f1", "back"),
+        ("q", "back"),
+    ]
     AUTO_FOCUS = "#help-scroll"
 
     def __init__(self, context: Context) -> None:

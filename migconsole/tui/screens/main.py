@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from textual import events
 from textual.app import ComposeResult, RenderResult
+from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
-from textual.screen import Screen
 from textual.widget import Widget
 
 from migconsole.domain.checklist import Item
-from migconsole.domain.policy import Command
 from migconsole.domain.text import sanitise_line
 from migconsole.engine.session import Session
 from migconsole.tui.bridge import HealthChanged, RunChanged, Tick
 from migconsole.tui.commands import Context, Scope, bindings
 from migconsole.tui.format import Clock
-from migconsole.tui.rows import matcher
-from migconsole.tui.screens.dialogs.bar import LineBar
+from migconsole.tui.screens.checklist_keys import ChecklistKeys
+from migconsole.tui.screens.output_keys import OutputKeys
+from migconsole.tui.widgets.attempts_pane import OutputPane
 from migconsole.tui.widgets.banner import Banner, environment_class
 from migconsole.tui.widgets.checklist_tree import ChecklistTree
 from migconsole.tui.widgets.health_strip import HealthStrip
 from migconsole.tui.widgets.item_pane import ItemPane
 from migconsole.tui.widgets.key_footer import KeyFooter
-from migconsole.tui.widgets.output_pane import OutputPane
 from migconsole.tui.widgets.output_view import OutputView
 from migconsole.tui.widgets.status_bar import StatusBar
 
@@ -60,12 +61,10 @@ class TooSmall(Widget):
         return Content(text)
 
 
-class MainScreen(Screen[None]):
+class MainScreen(ChecklistKeys, OutputKeys):
     """Panes around one session. Keys come from the registry; what they do is either here or in the operations."""
 
-    BINDINGS = bindings(Scope.RUN)
-    HORIZONTAL_BREAKPOINTS = [(0, "-tiny"), (80, "-narrow"), (110, "-wide"), (160, "-very-wide")]
-    VERTICAL_BREAKPOINTS = [(0, "-low"), (24, "-short"), (36, "-tall")]
+    BINDINGS: ClassVar[list[BindingType]] = bindings(Scope.RUN)
     AUTO_FOCUS = "#tree"
 
     def __init__(self, session: Session, clock: Clock) -> None:
@@ -74,8 +73,6 @@ class MainScreen(Screen[None]):
         self.clock = clock
         self.pane = "tree"
         self.waiting = False
-        self.filter_text = ""
-        self.search_text = ""
         self.chosen: dict[str, int] = {}
         self._maximised = False
 
@@ -94,21 +91,6 @@ class MainScreen(Screen[None]):
         yield TooSmall(id="too-small")
 
     # -- parts ----------------------------------------------------------------------------------------------------
-
-    @property
-    def steps(self) -> ChecklistTree:
-        """The checklist pane."""
-        return self.query_one("#tree", ChecklistTree)
-
-    @property
-    def output(self) -> OutputPane:
-        """The output pane."""
-        return self.query_one("#output", OutputPane)
-
-    @property
-    def status(self) -> StatusBar:
-        """The status row."""
-        return self.query_one("#status", StatusBar)
 
     def item(self) -> Item | None:
         """The item under the cursor."""
@@ -145,7 +127,8 @@ class MainScreen(Screen[None]):
         if running is not None:
             self.output.show(running.item, running.number)
         self.redraw()
-        self.jump_actionable(from_start=True)
+        if running is None or not self.steps.go(running.item):
+            self.jump_actionable(from_start=True)
 
     def on_run_changed(self, message: RunChanged) -> None:
         """The engine's state changed."""
@@ -158,7 +141,7 @@ class MainScreen(Screen[None]):
             self.steps.show(self.session.checklist, self.session.run, self.clock.utc())
             self.output.update_run()
             self.status.standing(self.session.problem or "; ".join(self.session.run.changed))
-            self._describe()
+            self.describe()
 
     def on_health_changed(self, message: HealthChanged) -> None:
         """A new sample."""
@@ -178,9 +161,10 @@ class MainScreen(Screen[None]):
         row = message.row
         if row is not None and row.record is not None and row.record.last is not None and row.item is not None:
             self.output.show(row.item.id, row.record.last.number)
-        self._describe()
+        self.describe()
 
-    def _describe(self) -> None:
+    def describe(self) -> None:
+        """Draw what depends on the line under the cursor."""
         row = self.steps.cursor
         heading = row.title if row else "Nothing matches the filter."
         item = row.item if row else None
@@ -267,175 +251,8 @@ class MainScreen(Screen[None]):
         if self.steps.filtered:
             self.filter_text = ""
             self.steps.filter(None)
-            self._describe()
+            self.describe()
         elif self._maximised:
             self.command_maximise()
         else:
             self.go_pane("tree")
-
-    # -- the checklist --------------------------------------------------------------------------------------------
-
-    def command_down(self) -> None:
-        """Next line."""
-        self.steps.move(1)
-
-    def command_up(self) -> None:
-        """Previous line."""
-        self.steps.move(-1)
-
-    def command_page_down(self) -> None:
-        """One page down."""
-        self.steps.move(max(1, self.steps.size.height - 1))
-
-    def command_page_up(self) -> None:
-        """One page up."""
-        self.steps.move(-max(1, self.steps.size.height - 1))
-
-    def command_top(self) -> None:
-        """First line."""
-        self.steps.move(-len(self.steps.rows))
-
-    def command_bottom(self) -> None:
-        """Last line."""
-        self.steps.move(len(self.steps.rows))
-
-    def command_fold(self) -> None:
-        """Fold, or go to the heading."""
-        self.steps.fold(True)
-
-    def command_unfold(self) -> None:
-        """Unfold."""
-        self.steps.fold(False)
-
-    def command_next_problem(self) -> None:
-        """Next failed, unknown or regressed item."""
-        self._seek(1, lambda item: self.session.run.state_of(item).problem, "no failed or unknown item")
-
-    def command_previous_problem(self) -> None:
-        """The one before."""
-        self._seek(-1, lambda item: self.session.run.state_of(item).problem, "no failed or unknown item")
-
-    def command_next_actionable(self) -> None:
-        """Next item that can be done now."""
-        self.jump_actionable()
-
-    def jump_actionable(self, from_start: bool = False) -> None:
-        """To the next line on which running, attesting or answering is possible."""
-        self._seek(1, self._actionable, "" if from_start else "nothing can be done right now", from_start)
-
-    def _actionable(self, item: Item) -> bool:
-        if item.items or self.session.run.state_of(item).done:
-            return False
-        commands = (Command.RUN, Command.ATTEST, Command.ANSWER)
-        return any(self.session.verdict(item.id, command, self.alternative(item)).allowed for command in commands)
-
-    def _seek(self, step: int, wanted: object, otherwise: str, from_start: bool = False) -> None:
-        items = self.steps.item_order()
-        ids = [item.id for item in items]
-        row = self.steps.cursor
-        at = ids.index(row.key) if row and row.key in ids and not from_start else (-1 if step > 0 else len(ids))
-        ring = [*items[at + 1 :], *items[: max(0, at)]] if step > 0 else [*items[:at][::-1], *items[at + 1 :][::-1]]
-        forward = {located.item.id for located in self.session.checklist.walk()}
-        assert callable(wanted)
-        found = next((i for i in ring if not i.items and i.id in forward and wanted(i)), None)
-        if found is not None:
-            self.steps.go(found.id)
-        elif otherwise:
-            self.status.hint(otherwise)
-
-    def command_filter(self) -> None:
-        """Filter while typing."""
-
-        def live(text: str) -> str:
-            try:
-                match = matcher(text, self.session.actor)
-            except ValueError as error:
-                return str(error)
-            self.filter_text = text
-            self.steps.filter(match)
-            self._describe()
-            return ""
-
-        self.app.push_screen(LineBar("filter", self.filter_text, "text, :failed :mine :open :sql :run", live))
-
-    # -- the output -----------------------------------------------------------------------------------------------
-
-    def command_search(self) -> None:
-        """Search while typing."""
-
-        def live(text: str) -> str:
-            self.search_text = text
-            self.output.view.search(text)
-            return ""
-
-        self.app.push_screen(LineBar("search", self.search_text, "text or regular expression", live))
-
-    def command_filter_output(self) -> None:
-        """Show matching lines only."""
-
-        def live(text: str) -> str:
-            self.output.view.filter(text)
-            return ""
-
-        self.app.push_screen(LineBar("lines with", "", "text or regular expression; empty shows all", live))
-
-    def command_next_match(self) -> None:
-        """Next match."""
-        self.output.view.next_match(1)
-
-    def command_previous_match(self) -> None:
-        """Previous match."""
-        self.output.view.next_match(-1)
-
-    def command_output_problem(self) -> None:
-        """Next error or warning."""
-        self.output.view.next_problem(1)
-
-    def command_output_problem_back(self) -> None:
-        """Previous error or warning."""
-        self.output.view.next_problem(-1)
-
-    def command_follow(self) -> None:
-        """Stay at the end."""
-        self.output.view.follow()
-
-    def command_wrap(self) -> None:
-        """Wrap long lines."""
-        self.output.view.toggle_wrap()
-
-    def command_timestamps(self) -> None:
-        """Show when lines came."""
-        self.output.view.toggle_timestamps()
-
-    def command_next_tab(self) -> None:
-        """Next open output."""
-        self.output.step_tab(1)
-
-    def command_previous_tab(self) -> None:
-        """Previous open output."""
-        self.output.step_tab(-1)
-
-    def command_previous_attempt(self) -> None:
-        """The attempt before the one shown."""
-        self._step_attempt(-1)
-
-    def command_next_attempt(self) -> None:
-        """The attempt after the one shown."""
-        self._step_attempt(1)
-
-    def _step_attempt(self, step: int) -> None:
-        item = self.item()
-        if item is None:
-            return
-        numbers = [attempt.number for attempt in self.session.run.record(item.id).attempts]
-        current = self.output.current
-        at = (
-            numbers.index(current[1])
-            if current and current[0] == item.id and current[1] in numbers
-            else len(numbers) - 1
-        )
-        wanted = at + step
-        if 0 <= wanted < len(numbers):
-            self.output.show(item.id, numbers[wanted])
-        else:
-            self.status.hint("no later attempt" if step > 0 else "no earlier attempt")

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from pathlib import Path
+from typing import ClassVar
 
 from textual.app import ComposeResult
+from textual.binding import BindingType
 from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Static
@@ -30,8 +32,7 @@ ENDED = ("ended", "completed", "rolled back", "abandoned", "closed")
 class RunsScreen(Screen[None]):
     """A list; opening an entry is the application's business."""
 
-    BINDINGS = bindings(Scope.RUNS)
-    HORIZONTAL_BREAKPOINTS = [(0, "-tiny"), (80, "-narrow"), (110, "-wide")]
+    BINDINGS: ClassVar[list[BindingType]] = bindings(Scope.RUNS)
     AUTO_FOCUS = "#runs"
 
     def __init__(self, library: Library, clock: Clock) -> None:

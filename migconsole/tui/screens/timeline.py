@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from typing import ClassVar
 
 from textual.app import ComposeResult
+from textual.binding import BindingType
 from textual.content import Content
 from textual.screen import Screen
 
@@ -28,8 +30,7 @@ from migconsole.tui.widgets.status_bar import StatusBar
 class TimelineScreen(Screen[tuple[str, int] | None]):
     """Returns (item, attempt) when an attempt's output is to be opened on the main screen."""
 
-    BINDINGS = bindings(Scope.TIMELINE)
-    HORIZONTAL_BREAKPOINTS = [(0, "-tiny"), (80, "-narrow"), (110, "-wide")]
+    BINDINGS: ClassVar[list[BindingType]] = bindings(Scope.TIMELINE)
     AUTO_FOCUS = "#events"
 
     def __init__(self, session: Session, clock: Clock) -> None:
@@ -84,7 +85,7 @@ class TimelineScreen(Screen[tuple[str, int] | None]):
         def draw(width: int) -> Content:
             when = format.clock_time(event.at, day=width >= 120)
             left = [
-                part(f" {event.seq:>4}", "$line", 3),
+                part(f" {event.seq:>4}", "$muted", 3),
                 part(when, "$muted", 8),
                 part(f"{actor:<10}" if width >= 100 else actor, "$muted", 4),
                 part(mark, style, 9),

@@ -93,7 +93,7 @@ class Banner(Widget):
         count = overall(run, session.checklist)
         full, empty = format.meter(count.done, count.total, 16 if width >= 100 else 8)
         left = [
-            part(f" {sanitise_line(run.title or session.checklist.title)}", "", 7),
+            part(f" {sanitise_line(run.title or session.checklist.title)}", "", 5),
             Part(((f"{count.done} of {count.total} ", "bold"), (full, "$good"), (empty, "$line")), 8),
         ]
         if count.problems:
@@ -112,5 +112,5 @@ class Banner(Widget):
             title = sanitise_line(session.located(attempt.item).item.title, 40)
             seconds = format.since(attempt.started, now)
             clock = format.elapsed(seconds) if seconds is not None else ""
-            parts.append(Part(((f"◐ {title} ", "$status-running"), (clock, "bold $status-running")), 6))
+            parts.append(Part(((f"◐ {title} ", "$status-running"), (clock, "bold $status-running")), 8))
         return parts

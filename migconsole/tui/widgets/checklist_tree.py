@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import ClassVar
 
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
+from textual.binding import BindingType
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
@@ -27,9 +29,9 @@ _STATUS = {state: f"checklist--{status_slot(state)}" for state in ItemState}
 class ChecklistTree(ScrollView, can_focus=True):
     """Phases, sections and items with progress, state (glyph, word, colour), attempts and time."""
 
-    BINDINGS = bindings(Scope.TREE)
+    BINDINGS: ClassVar[list[BindingType]] = bindings(Scope.TREE)
     ALLOW_SELECT = False
-    COMPONENT_CLASSES = {
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
         "checklist--phase",
         "checklist--section",
         "checklist--item",
@@ -268,4 +270,4 @@ class ChecklistTree(ScrollView, can_focus=True):
         if last.running and self._now is not None:
             seconds = format.since(last.started, self._now)
             return f" {format.duration(seconds)}" if seconds is not None else ""
-        return f" {format.duration(last.duration)}" if last.duration is not None else ""
+        return f" {format.duration(last.duration)}" if last.duration is not None and last.duration >= 1 else ""

@@ -61,8 +61,8 @@ class HealthStrip(Widget, can_focus=True):
         content = Content("\n").join(rows)
         return content.stylize("$stale") if age > STALE else content
 
-    def _line(self, name: str, width: int, top: float | None = None) -> str:
-        return format.sparkline(self._view.history.get(name, ()), width, top)
+    def _line(self, name: str, width: int, low: float = 0.0, top: float | None = None) -> str:
+        return format.sparkline(self._view.history.get(name, ()), width, low, top)
 
     def _first(self, sample: HealthSample, age: float, width: int) -> Content:
         view = self._view
@@ -105,14 +105,14 @@ class HealthStrip(Widget, can_focus=True):
         growth = f" {format.size(view.growth, signed=True)}" if view.growth else ""
         low = "bold $caution" if view.cache_hit is not None and view.cache_hit < 0.9 else ""
         return [
-            self._value("cache", hit, low, self._line("cache_hit", bars, 1.0), 6),
+            self._value("cache", hit, low, self._line("cache_hit", bars, 0.8, 1.0), 6),
             self._value("db", f"{format.size(sample.database_size)}{growth}", "", "", 5),
         ]
 
     def _value(self, name: str, value: str, style: str, bars: str, weight: int) -> Part:
         texts = [(f"{name} ", "$muted"), (value, style or "bold")]
         if bars.strip():
-            texts.append((f" {bars}", "$accent"))
+            texts.append((f" {bars}", "$primary"))
         return Part(tuple(texts), weight)
 
     def _age(self, age: float) -> list[Part]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from rich.segment import Segment
 from textual import events
+from textual.binding import BindingType
 from textual.content import Content
 from textual.geometry import Region, Size
 from textual.message import Message
@@ -28,8 +30,8 @@ class RowList(ScrollView, can_focus=True):
     """Arrows, j/k, g/G, page keys; Enter and clicks are messages."""
 
     ALLOW_SELECT = False
-    COMPONENT_CLASSES = {"row-list--cursor"}
-    BINDINGS = [
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"row-list--cursor"}
+    BINDINGS: ClassVar[list[BindingType]] = [
         ("j,down", "move(1)", "Down"),
         ("k,up", "move(-1)", "Up"),
         ("g,home", "move(-1000000)", "Top"),

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import ClassVar
 
-from textual import events
 from textual.app import ComposeResult
+from textual.binding import BindingType
 from textual.containers import Horizontal
 from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from migconsole.tui.format import Clock
-from migconsole.tui.guard import BURST, Guard
+from migconsole.tui.guard import QUIET, Guard
 
 
 class AttestBar(ModalScreen[tuple[str, str] | None]):
-    """Value and note, both optional; Enter attests. The key that opened it may still be held: its repeats are dropped."""
+    """Value and note, both optional; Enter attests. Repeats of the key that opened it are dropped."""
 
-    BINDINGS = [("escape", "back", "Back")]
+    BINDINGS: ClassVar[list[BindingType]] = [("escape", "back", "Back")]
 
     def __init__(self, title: str, clock: Clock) -> None:
         super().__init__(classes="bar")
@@ -40,18 +41,10 @@ class AttestBar(ModalScreen[tuple[str, str] | None]):
         self.guard.open()
         self._opener = self._clock.monotonic()
 
-    def on_key(self, event: events.Key) -> None:
-        """Drop the repeats of the key that opened the bar."""
-        now = self._clock.monotonic()
-        if event.key in ("space", "x") and not self.query_one("#bar-value", Input).value and now - self._opener < 0.8:
-            self._opener = now
-            event.stop()
-            event.prevent_default()
-
     def on_input_changed(self, event: Input.Changed) -> None:
         """A held opener reaches the input before the screen; take it back out."""
         now = self._clock.monotonic()
-        if event.value.strip(" x") == "" and event.value and now - self._opener < max(0.8, BURST):
+        if event.value.strip(" x") == "" and event.value and now - self._opener < QUIET:
             self._opener = now
             with self.prevent(Input.Changed):
                 event.input.value = ""
@@ -70,7 +63,7 @@ class AttestBar(ModalScreen[tuple[str, str] | None]):
 class LineBar(ModalScreen[str | None]):
     """Asks for one line and shows its effect while it is typed; ``live`` returns what is wrong with it, or ""."""
 
-    BINDINGS = [("escape", "back", "Back")]
+    BINDINGS: ClassVar[list[BindingType]] = [("escape", "back", "Back")]
 
     def __init__(self, title: str, value: str, placeholder: str, live: Callable[[str], str]) -> None:
         super().__init__(classes="bar")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 from textual import events
 from textual.app import ComposeResult
+from textual.binding import BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
 from textual.message import Message
@@ -24,7 +25,7 @@ Answer = TypeVar("Answer")
 class Dialog(ModalScreen[Answer | None]):
     """A modal box. ``danger`` colours its frame; escape goes back whatever has the focus."""
 
-    BINDINGS = [("escape", "back", "Back")]
+    BINDINGS: ClassVar[list[BindingType]] = [("escape", "back", "Back")]
     AUTO_FOCUS = ".default"
 
     def __init__(self, title: str, body: Content | str, clock: Clock, *, danger: bool = False, keys: str = "") -> None:

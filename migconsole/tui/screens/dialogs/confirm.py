@@ -19,7 +19,7 @@ def summary(preview: Preview) -> Content:
     """What is about to happen."""
     item = preview.item
     texts = [(sanitise(item.title, 2000), "bold")]
-    if preview.title:
+    if preview.title and preview.title != item.title:
         texts.append((f"  “{sanitise_line(preview.title)}”", ""))
     texts += [("\n\non    ", "$muted"), (sanitise_line(preview.target_name) or "a target not identified yet", "bold")]
     texts += [("\nkind  ", "$muted"), (preview.danger.value, DANGER_STYLE[preview.danger])]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from textual import events
 from textual.app import ComposeResult, RenderResult
+from textual.binding import BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
 from textual.widget import Widget
@@ -63,7 +66,7 @@ class TabRow(Widget):
 class OutputPane(Vertical):
     """Shows an attempt's output file, or the evidence lines of an attempt that has no file (queries, checks)."""
 
-    BINDINGS = bindings(Scope.OUTPUT)
+    BINDINGS: ClassVar[list[BindingType]] = bindings(Scope.OUTPUT)
 
     def __init__(self, clock: Clock, *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -192,7 +195,7 @@ class OutputPane(Vertical):
     def refresh_titles(self) -> None:
         """Title and subtitle of the border."""
         self.border_title = Content(self._headline())
-        ends = [self._status]
+        ends = [self._progress(), self._status]
         if self.current is not None and self._open.get(self.current) is not None:
             ends.append("following" if self.following else "paused · f follows")
         self.border_subtitle = Content(" · ".join(end for end in ends if end))
@@ -201,7 +204,13 @@ class OutputPane(Vertical):
         attempt = self.attempt()
         if attempt is None or self.current is None:
             return "Output"
-        words = [f"Output · {self._title(self.current)}", f"attempt {attempt.number}"]
+        return f"Output · {self._title(self.current)}"
+
+    def _progress(self) -> str:
+        attempt = self.attempt()
+        if attempt is None:
+            return ""
+        words = [f"attempt {attempt.number}"]
         if attempt.running:
             seconds = format.since(attempt.started, self._clock.utc())
             words.append(f"running {format.elapsed(seconds or 0)}")

@@ -9,7 +9,6 @@ from urllib.parse import quote, urlencode
 
 from migconsole.domain.connection import (
     EXAMPLE,
-    VARIABLES,
     Dropped,
     Settings,
     TargetURLError,
@@ -19,6 +18,7 @@ from migconsole.domain.connection import (
     parse_service,
     passfile_password,
 )
+from migconsole.domain.parameters import VARIABLES
 from migconsole.domain.secrets import Secret
 
 __all__ = [

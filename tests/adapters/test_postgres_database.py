@@ -143,6 +143,26 @@ async def test_a_statement_cannot_leave_the_read_only_transaction(opened: Postgr
     assert database.psql("SELECT count(*) FROM t") == "0"
 
 
+@pytest.mark.parametrize(
+    ("sql", "words"),
+    [
+        ("SELECT n FROM t", ""),
+        ("SELECT nope FROM t", "nope"),
+        ("SELECT 1; SELECT 2", "statements"),
+        ("SELECT 1 INTO copy", "columns"),
+        ("DROP TABLE t", "begins with DROP"),
+    ],
+)
+async def test_a_query_is_judged_without_running_it(
+    opened: PostgresDatabase, database: Database, sql: str, words: str
+) -> None:
+    database.psql("CREATE TABLE t AS SELECT 1 AS n")
+    found = await opened.refusal(sql)
+    assert words in found
+    assert bool(found) is bool(words)
+    assert database.psql("SELECT count(*) FROM t") == "1"
+
+
 async def test_several_statements_give_one_observation_each(opened: PostgresDatabase) -> None:
     result = await opened.query(["SELECT 1 AS a", "SELECT 2 AS b, 3 AS c"], limit=5, lock_timeout=1)
     assert [o.columns for o in result.observations] == [("a",), ("b", "c")]

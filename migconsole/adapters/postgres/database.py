@@ -39,8 +39,7 @@ class PostgresDatabase:
 
     def __init__(self, target: Target, *, project: Path | None = None, run: str = "") -> None:
         self.target = target
-        self.pinned: ServerIdentity | None = None
-        """What the run pinned at its opening; checks compare with it. The first identity read, until it is set."""
+        self._pinned: ServerIdentity | None = None
         self._project = project or Path.cwd()
         self._run = run
         self._pulse = Pulse(target, run)
@@ -53,7 +52,7 @@ class PostgresDatabase:
                 identity = await read_identity(connection, self.target)
             except FAILURES as error:
                 raise querying(error, self.target, IDENTITY_TIMEOUT, purpose.lock_timeout) from None
-        self.pinned = self.pinned or identity
+        self._pinned = self._pinned or identity
         return identity
 
     async def query(self, statements: Sequence[str], *, limit: float, lock_timeout: float) -> CheckResult:
@@ -88,15 +87,16 @@ class PostgresDatabase:
         purpose = Purpose("prepare", CHECK_TIMEOUT, CHECK_LOCK_TIMEOUT, search_path=self._search_path())
         async with session(self.target, purpose, run=self._run) as connection:
             try:
-                await connection.prepare(statement)
+                if not (await connection.prepare(statement)).get_attributes():
+                    return "it returns no columns; a sql item reads"
             except FAILURES as error:
                 refused = querying(error, self.target, CHECK_TIMEOUT, CHECK_LOCK_TIMEOUT)
                 return " ".join(filter(None, (refused.title, refused.detail)))
         return ""
 
     def pin(self, identity: ServerIdentity) -> None:
-        """Compare with this identity in checks from now on: the one that the run was opened on."""
-        self.pinned = identity
+        """Let checks compare with the identity that the run was opened on; until then, with the first one read."""
+        self._pinned = identity
 
     async def check(self, name: str, arguments: Mapping[str, Any]) -> CheckResult:
         """Run a built-in check; raises UsageError for a name or argument there is not, TargetError for the server."""
@@ -107,8 +107,8 @@ class PostgresDatabase:
         async with session(self.target, purpose, run=self._run) as connection:
             try:
                 identity = await read_identity(connection, self.target)
-                self.pinned = self.pinned or identity
-                probe = Probe(self.target, connection, identity, self.pinned, self._project)
+                self._pinned = self._pinned or identity
+                probe = Probe(self.target, connection, identity, self._pinned, self._project)
                 async with asyncio.timeout(CHECK_TIMEOUT * 2):
                     return await CHECKS[name](probe, arguments)
             except DRIVER_FAILURES as error:

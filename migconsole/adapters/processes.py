@@ -70,6 +70,11 @@ def terminal() -> str:
     return ""
 
 
+def ssh_origin() -> str:
+    """The address this login came from, "" for a local one."""
+    return (os.environ.get("SSH_CONNECTION") or os.environ.get("SSH_CLIENT") or "").partition(" ")[0]
+
+
 def host() -> str:
     """This host's name as it calls itself."""
     return socket.gethostname()

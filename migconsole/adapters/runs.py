@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
@@ -13,7 +14,7 @@ from pathlib import Path
 import platformdirs
 
 from migconsole.adapters import processes
-from migconsole.adapters.journal import sqlite
+from migconsole.adapters.journal import reading
 from migconsole.adapters.outputs import FileOutput
 from migconsole.errors import JournalError, UsageError
 
@@ -46,9 +47,10 @@ class RunDirectory:
 
     def attempt(self, item: str, number: int) -> Path:
         """Where an attempt's files lie; made with mode 0700. Raises JournalError when it cannot be."""
-        path = self.path / "jobs" / _folder(item) / str(number)
+        path = self._attempt(item, number)
         try:
-            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for folder in (path.parent.parent, path.parent, path):
+                folder.mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
             raise JournalError(f"The run directory cannot be used: {error.strerror}", str(path)) from error
         return path
@@ -65,19 +67,25 @@ class RunDirectory:
 
     def open_output(self, item: str, number: int) -> FileOutput | None:
         """An attempt's output as lines, None when it has left none."""
-        path = self.path / "jobs" / _folder(item) / str(number) / "output.log"
+        path = self._attempt(item, number) / "output.log"
         return FileOutput(path) if path.exists() else None
 
     def flags(self) -> Mapping[str, str]:
-        """The flag files present, with their first line as the reason."""
+        """The flag files present, with their first line as the reason; one that cannot be read counts, too."""
         found = {}
         for name in FLAGS:
-            try:
-                with (self.path / name).open("rb") as file:
-                    found[name] = file.readline(400).decode("utf-8", "replace").strip()
-            except OSError:
+            if not os.path.lexists(self.path / name):
                 continue
+            found[name] = ""
+            with contextlib.suppress(OSError):
+                # Not blocking: whatever lies there under this name, a pipe too, must not hold up the console.
+                descriptor = os.open(self.path / name, os.O_RDONLY | os.O_NONBLOCK)
+                with open(descriptor, "rb") as file:
+                    found[name] = (file.read(400) or b"").partition(b"\n")[0].decode("utf-8", "replace").strip()
         return found
+
+    def _attempt(self, item: str, number: int) -> Path:
+        return self.path / "jobs" / _folder(item) / str(number)
 
 
 class RunStore:
@@ -100,6 +108,7 @@ class RunStore:
             self.path.mkdir(mode=0o700, exist_ok=True)
             directory.path.mkdir(mode=0o700)
             write_durably(directory.checklist, checklist)
+            sync_directory(self.path)
         except OSError as error:
             shutil.rmtree(directory.path, ignore_errors=True)
             raise UsageError(
@@ -112,10 +121,10 @@ class RunStore:
     def all(self) -> list[RunDirectory]:
         """Every run, newest first."""
         try:
-            found = [RunDirectory(path) for path in self.path.iterdir() if (path / "run.db").is_file()]
+            found = [RunDirectory(path) for path in self.path.iterdir() if _has_journal(path)]
         except OSError:
             return []
-        return sorted(found, key=lambda run: run.path.name, reverse=True)
+        return sorted(found, key=_age, reverse=True)
 
     def find(self, wanted: str | None) -> RunDirectory:
         """A run by path, directory name or the beginning of either name or identifier; the newest without one."""
@@ -127,7 +136,9 @@ class RunStore:
         given = Path(wanted).expanduser()
         if (given / "run.db").is_file():
             return RunDirectory(given.absolute())
-        matches = [run for run in runs if run.path.name.startswith(wanted) or run.path.name.endswith(wanted[:4])]
+        matches = [run for run in runs if run.path.name.startswith(wanted)] or [
+            run for run in runs if _is_identified_by(run, wanted)
+        ]
         if len(matches) == 1:
             return matches[0]
         known = "\n".join(run.path.name for run in (matches or runs)[:10])
@@ -137,7 +148,7 @@ class RunStore:
 
 def opened_data(directory: RunDirectory) -> dict[str, object]:
     """The first event's data of a run: what it was opened with. Raises JournalError for a run without one."""
-    for event in sqlite.read_events(directory.journal)[:1]:
+    for event in reading.read_events(directory.journal)[:1]:
         return dict(event.data)
     raise JournalError("This run was never opened", str(directory.path), "Remove the directory and start a new run.")
 
@@ -155,11 +166,16 @@ def write_durably(path: Path, data: bytes) -> None:
     except OSError:
         partial.unlink(missing_ok=True)
         raise
-    parent = os.open(path.parent, os.O_RDONLY)
+    sync_directory(path.parent)
+
+
+def sync_directory(path: Path) -> None:
+    """Make the names in a directory durable. Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(parent)
+        os.fsync(descriptor)
     finally:
-        os.close(parent)
+        os.close(descriptor)
 
 
 def slug(text: str) -> str:
@@ -169,6 +185,32 @@ def slug(text: str) -> str:
     'prisma-production-migration'
     """
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") or "run"
+
+
+def _has_journal(path: Path) -> bool:
+    try:
+        return (path / "run.db").is_file()
+    except OSError:
+        return False
+
+
+def _age(run: RunDirectory) -> tuple[str, int]:
+    """By the second in its name, then by when its checklist was frozen, which nobody writes again."""
+    try:
+        frozen = run.checklist.stat().st_mtime_ns
+    except OSError:
+        frozen = 0
+    return run.path.name[:16], frozen
+
+
+def _is_identified_by(run: RunDirectory, wanted: str) -> bool:
+    """Whether a run's identifier begins so; four characters of it are in the directory's name, all in the journal."""
+    if not re.fullmatch(r"[0-9a-f]{4,12}", wanted) or not run.path.name.endswith(f"-{wanted[:4]}"):
+        return False
+    try:
+        return str(opened_data(run).get("run", "")).startswith(wanted)
+    except JournalError:
+        return False
 
 
 def _folder(item: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import humanize
 
 from migconsole.adapters import checklists
-from migconsole.adapters.journal import sqlite
+from migconsole.adapters.journal import reading
 from migconsole.adapters.runs import RunDirectory, RunStore, state_directory
 from migconsole.domain.checklist import Checklist
 from migconsole.domain.run import Run, fold, left, overall, progress
@@ -28,7 +28,7 @@ def summarise(directory: RunDirectory) -> RunSummary:
     except MigconsoleError as error:
         return RunSummary(directory.path, "", directory.path.name, "", "unreadable", 0, 0, "", "", False, error.title)
     p = overall(run, checklist)
-    live = any(sqlite.present(directory.journal))
+    live = any(reading.present(directory.journal))
     return RunSummary(
         path=directory.path,
         run_id=run.run_id,
@@ -142,7 +142,7 @@ def status_lines(data: dict[str, Any]) -> list[str]:
 def verify(state_dir: str | None, name: str, expect: str) -> dict[str, Any]:
     """Check a journal's chain and the frozen checklist against its first event."""
     directory = RunStore(state_directory(state_dir)).find(name)
-    result = asdict(sqlite.verify(directory.journal, expect))
+    result = asdict(reading.verify(directory.journal, expect))
     if not result["problem"]:
         run, _ = _load(directory)
         if checklists.sha256_of(directory.checklist) != run.checklist_sha256:
@@ -166,7 +166,7 @@ def _attempt(attempt: Any) -> dict[str, Any]:
 
 
 def _load(directory: RunDirectory) -> tuple[Run, Checklist]:
-    run = fold(sqlite.read_events(directory.journal))
+    run = fold(reading.read_events(directory.journal))
     return run, checklists.load(directory.checklist).checklist
 
 

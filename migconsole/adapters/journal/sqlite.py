@@ -8,8 +8,10 @@ consoles cannot both decide.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
+import re
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
@@ -22,18 +24,19 @@ from typing import TypeVar
 import psutil
 
 from migconsole.adapters import processes
+from migconsole.adapters.journal.reading import COLUMNS, STALE_AFTER, event_of, explained
 from migconsole.domain.events import GENESIS, Draft, Event, Kind, canonical, chain_hash
 from migconsole.engine.ports import Presence
 from migconsole.errors import JournalError, StoppedError
 
 T = TypeVar("T")
 
-STALE_AFTER = 60.0
-"""Seconds without a heartbeat after which a lease of a living process may be taken with a reason."""
-
-_NETWORK = frozenset(
-    {"nfs", "nfs4", "cifs", "smb", "smb2", "smb3", "smbfs", "afs", "9p", "fuse.sshfs", "ncpfs", "gluster"}
+_NETWORK = re.compile(
+    r"nfs\d?|cifs|smb\w*|afs|afpfs|9p|ncpfs|ceph|lustre|gpfs|beegfs|webdav|davfs\d?|vboxsf|prl_fs"
+    r"|(fuse\.)?(glusterfs|gluster|sshfs|ceph|s3fs|gcsfuse|rclone|davfs\d?|vmhgfs-fuse)",
+    re.IGNORECASE,
 )
+"""File systems, and folders shared with a virtual machine's host, on which several kernels may meet in one file."""
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS events (
@@ -49,8 +52,6 @@ CREATE TABLE IF NOT EXISTS presence (
   pid INTEGER NOT NULL, started REAL NOT NULL, boot TEXT NOT NULL, beat REAL NOT NULL
 ) STRICT;
 """
-
-_COLUMNS = "seq, at, mono, kind, actor, data, previous, hash, key"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,16 +93,21 @@ class SqliteJournal:
     @classmethod
     async def create(cls, path: Path, console: Console) -> SqliteJournal:
         """Make a new journal file (0600). Raises JournalError where it would not be durable."""
-        refuse_network_file_system(path.parent)
-        journal = cls(path, console)
-        await journal._do(lambda: journal._connect(fresh=True))
-        return journal
+        return await cls._opened(path, console, fresh=True)
 
     @classmethod
     async def open(cls, path: Path, console: Console) -> SqliteJournal:
-        """Open an existing journal for reading and appending."""
+        """Open an existing journal for reading and appending. Raises JournalError."""
+        return await cls._opened(path, console, fresh=False)
+
+    @classmethod
+    async def _opened(cls, path: Path, console: Console, *, fresh: bool) -> SqliteJournal:
         journal = cls(path, console)
-        await journal._do(lambda: journal._connect(fresh=False))
+        try:
+            await journal._do(lambda: journal._connect(fresh=fresh))
+        except BaseException:
+            journal._thread.shutdown(wait=False)
+            raise
         return journal
 
     async def append(self, draft: Draft) -> Event:
@@ -112,8 +118,8 @@ class SqliteJournal:
         """Events above ``after``, in order."""
 
         def read() -> list[Event]:
-            rows = self._db.execute(f"SELECT {_COLUMNS} FROM events WHERE seq > ? ORDER BY seq", (after,))  # noqa: S608
-            return [_event(row) for row in rows]
+            rows = self._db.execute(f"SELECT {COLUMNS} FROM events WHERE seq > ? ORDER BY seq", (after,))  # noqa: S608
+            return [event_of(row) for row in rows]
 
         return await self._do(read)
 
@@ -159,11 +165,14 @@ class SqliteJournal:
             self._thread.shutdown(wait=False)
 
     async def _do(self, function: Callable[[], T]) -> T:
-        loop = asyncio.get_running_loop()
         try:
-            return await asyncio.shield(loop.run_in_executor(self._thread, function))
+            running = asyncio.get_running_loop().run_in_executor(self._thread, function)
+        except RuntimeError as error:
+            raise JournalError("The journal is closed", str(self.path)) from error
+        try:
+            return await asyncio.shield(running)
         except sqlite3.Error as error:
-            raise _explained(error, self.path) from error
+            raise explained(error, self.path) from error
         except OSError as error:
             raise JournalError(f"The journal cannot be used: {error.strerror}", str(self.path)) from error
 
@@ -174,14 +183,23 @@ class SqliteJournal:
         return self._connection
 
     def _connect(self, *, fresh: bool) -> None:
+        refuse_network_file_system(self.path.parent)
         if fresh:
             os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+            _sync_directory(self.path.parent)
         elif not self.path.is_file():
             raise JournalError("This is no run: it has no journal", str(self.path))
         connection = sqlite3.connect(self.path, timeout=10.0, isolation_level=None, check_same_thread=False)
         try:
-            connection.execute("PRAGMA journal_mode = WAL")
+            mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+            if mode != "wal":
+                raise JournalError(
+                    "The journal cannot be kept here",
+                    f"{self.path}: the file system gives SQLite no write-ahead log (it offers “{mode}”).",
+                    "Choose a local directory with --state-dir or MIGCONSOLE_STATE_DIR.",
+                )
             connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA fullfsync = ON")
             connection.execute("PRAGMA trusted_schema = OFF")
             connection.executescript(_SCHEMA)
         except BaseException:
@@ -192,9 +210,9 @@ class SqliteJournal:
     def _append(self, draft: Draft) -> Event:
         with _Transaction(self._db):
             if draft.key:
-                row = self._db.execute(f"SELECT {_COLUMNS} FROM events WHERE key = ?", (draft.key,)).fetchone()  # noqa: S608
+                row = self._db.execute(f"SELECT {COLUMNS} FROM events WHERE key = ?", (draft.key,)).fetchone()  # noqa: S608
                 if row is not None:
-                    return _event(row)
+                    return event_of(row)
             if draft.decision and self._lease_holder() != self.console.id:
                 raise StoppedError(
                     "Another console drives this run",
@@ -208,13 +226,13 @@ class SqliteJournal:
         seq, previous = head[0] + 1, head[1]
         at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         mono = round(monotonic(), 3)
-        data = canonical(draft.data)
-        digest = chain_hash(previous, seq, at, mono, draft.kind, draft.actor, draft.key, data)
+        data, actor = _storable(canonical(draft.data)), _storable(draft.actor)
+        digest = chain_hash(previous, seq, at, mono, draft.kind, actor, draft.key, data)
         self._db.execute(
             "INSERT INTO events (seq, at, mono, kind, actor, key, data, previous, hash) VALUES (?,?,?,?,?,?,?,?,?)",
-            (seq, at, mono, str(draft.kind), draft.actor, draft.key, data, previous, digest),
+            (seq, at, mono, str(draft.kind), actor, draft.key, data, previous, digest),
         )
-        return Event(seq, at, mono, str(draft.kind), draft.actor, json.loads(data), previous, digest, draft.key)
+        return Event(seq, at, mono, str(draft.kind), actor, json.loads(data), previous, digest, draft.key)
 
     def _lease_holder(self) -> str:
         row = self._db.execute("SELECT console FROM lease").fetchone()
@@ -234,8 +252,11 @@ class SqliteJournal:
                 reason = reason or why
             self._db.execute("DELETE FROM lease")
             self._db.execute("INSERT INTO lease (id, console) VALUES (1, ?)", (self.console.id,))
-            data = {"console": self.console.id, "host": self.console.host, "tty": self.console.tty, "reason": reason}
-            self._insert(Draft(Kind.LEASE_TAKEN, {**data, "from": holder, "pid": self.console.pid}, actor))
+            c = self.console
+            data = {"console": c.id, "from": holder, "reason": reason, "host": c.host, "tty": c.tty, "pid": c.pid}
+            # The actor's name is claimed (--as); these are not.
+            data |= {"user": processes.login_name(), "ssh": processes.ssh_origin()}
+            self._insert(Draft(Kind.LEASE_TAKEN, data, actor))
             return True
 
     def _stale(self, holder: str) -> str:
@@ -248,7 +269,8 @@ class SqliteJournal:
         pid, started, boot, beat, host = row
         if host == self.console.host and not processes.alive(pid, started, boot):
             return f"the previous console (pid {pid}) is gone"
-        return "silent" if time.time() - beat > STALE_AFTER else ""
+        # A beat in the future means that the clock was set back: the holder, if it lives, beats again soon.
+        return "silent" if abs(time.time() - beat) > STALE_AFTER else ""
 
     def _heartbeat(self) -> Sequence[Presence]:
         c = self.console
@@ -282,10 +304,14 @@ class _Transaction:
         self._connection.execute("BEGIN IMMEDIATE")
 
     def __exit__(self, kind: type[BaseException] | None, value: object, trace: object) -> None:
-        if kind is None:
-            self._connection.execute("COMMIT")
-        elif self._connection.in_transaction:
-            self._connection.execute("ROLLBACK")
+        try:
+            if kind is None:
+                self._connection.execute("COMMIT")
+        finally:
+            # Also after a COMMIT that found the disk full: an open transaction would refuse every later one.
+            if self._connection.in_transaction:
+                with contextlib.suppress(sqlite3.Error):
+                    self._connection.execute("ROLLBACK")
 
 
 def monotonic() -> float:
@@ -303,7 +329,7 @@ def refuse_network_file_system(directory: Path) -> None:
         inside = resolved == point or resolved.startswith(point if point == "/" else point + "/")
         if inside and len(point) >= len(best[0]):
             best = (point, part.fstype)
-    if best[1].lower() in _NETWORK:
+    if _NETWORK.fullmatch(best[1]):
         raise JournalError(
             "The state directory is on a network file system",
             f"{directory} is {best[1]}: the journal's write-ahead log is not safe there.",
@@ -311,110 +337,14 @@ def refuse_network_file_system(directory: Path) -> None:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Verification:
-    """What a check of the chain found. ``first_bad`` is 0 when nothing is wrong; ``problem`` says what is."""
-
-    events: int
-    head: str
-    first_bad: int = 0
-    problem: str = ""
+def _storable(text: str) -> str:
+    """The text without half characters, which names of files and users may bring and no database takes."""
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
-def verify(path: Path, expect: str = "") -> Verification:
-    """Recompute the hash chain of a journal on disk, and look for a sealed head hash ``expect`` in it.
-
-    The chain finds edited, removed and re-ordered events. Truncation at the end leaves a valid chain: that is what a
-    sealed hash (printed at the end of a run, in a report) is for. Raises JournalError when the file cannot be read.
-    """
-    if not path.is_file():
-        raise JournalError("This is no run: it has no journal", str(path))
-    previous, seq, seen = GENESIS, 0, expect == ""
+def _sync_directory(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
     try:
-        connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10.0)
-    except sqlite3.Error as error:
-        raise _explained(error, path) from error
-    try:
-        for row in connection.execute(
-            "SELECT seq, at, mono, kind, actor, key, data, previous, hash FROM events ORDER BY seq"
-        ):
-            number, at, mono, kind, actor, key, data, before, digest = row
-            if number != seq + 1:
-                return Verification(seq, previous, number, f"event {seq + 1} is missing")
-            if before != previous:
-                return Verification(seq, previous, number, f"event {number} does not follow event {seq}")
-            if chain_hash(before, number, at, mono, kind, actor, key, data) != digest:
-                return Verification(seq, previous, number, f"event {number} was changed after it was written")
-            seq, previous = number, digest
-            seen = seen or digest.startswith(expect)
-    except sqlite3.Error as error:
-        return Verification(seq, previous, seq + 1, f"the journal cannot be read after event {seq}: {error}")
+        os.fsync(descriptor)
     finally:
-        connection.close()
-    if not seen:
-        return Verification(
-            seq, previous, seq + 1, f"no event has the expected hash {expect}: the journal was cut or replaced"
-        )
-    return Verification(seq, previous)
-
-
-def present(path: Path) -> list[str]:
-    """The consoles that have a run open now, by identifier; empty for a journal that cannot be read."""
-    try:
-        connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=1.0)
-        try:
-            rows = connection.execute("SELECT console, host, pid, started, boot, beat FROM presence").fetchall()
-        finally:
-            connection.close()
-    except sqlite3.Error:
-        return []
-    here = processes.host()
-    return [
-        console
-        for console, host, pid, started, boot, beat in rows
-        if (processes.alive(pid, started, boot) if host == here else time.time() - beat < STALE_AFTER)
-    ]
-
-
-def read_events(path: Path) -> list[Event]:
-    """All events of a journal, without becoming one of its consoles. Raises JournalError."""
-    if not path.is_file():
-        raise JournalError("This is no run: it has no journal", str(path))
-    try:
-        connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10.0)
-        try:
-            return [_event(row) for row in connection.execute(f"SELECT {_COLUMNS} FROM events ORDER BY seq")]  # noqa: S608
-        finally:
-            connection.close()
-    except sqlite3.Error as error:
-        raise _explained(error, path) from error
-
-
-def _event(row: tuple[object, ...]) -> Event:
-    seq, at, mono, kind, actor, data, previous, digest, key = row
-    return Event(
-        int(str(seq)),
-        str(at),
-        float(str(mono)),
-        str(kind),
-        str(actor),
-        json.loads(str(data)),
-        str(previous),
-        str(digest),
-        str(key),
-    )
-
-
-def _explained(error: sqlite3.Error, path: Path) -> JournalError:
-    text = str(error)
-    if "full" in text:
-        remedy = "Free space on this file system; the run goes on as soon as the journal can be written."
-    elif "locked" in text:
-        remedy = "Another process keeps the journal locked for more than ten seconds; end it."
-    elif "readonly" in text or "unable to open" in text:
-        remedy = "Check the owner and the modes of the run directory (0700, files 0600)."
-    elif "malformed" in text or "not a database" in text:
-        remedy = "The file is damaged. Keep a copy; `migconsole verify` shows how far it can be read."
-    else:
-        remedy = "Nothing that changes anything starts while the journal cannot be written."
-    return JournalError(f"The journal cannot be used: {text}", str(path), remedy)
+        os.close(descriptor)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import click
 
 from migconsole import __version__, crash
-from migconsole.cli import inspect, runs
+from migconsole.cli import inspect, options, runs
 from migconsole.domain.secrets import Secrets
 from migconsole.domain.variables import is_secret_name
 from migconsole.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE, MigconsoleError
@@ -31,20 +31,17 @@ changed target · 4 outcome unknown · 130 interrupted.
 
 @click.group(invoke_without_command=True, help=HELP, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="migconsole")
-@click.option(
-    "--state-dir", metavar="DIR", help="Where runs are kept (or MIGCONSOLE_STATE_DIR).", envvar="MIGCONSOLE_STATE_DIR"
-)
+@options.state_directory
 @click.option("--low-bandwidth", is_flag=True, help="Draw less often, for slow links.")
 @click.pass_context
-def cli(context: click.Context, state_dir: str | None, low_bandwidth: bool) -> None:
+def cli(context: click.Context, low_bandwidth: bool) -> None:
     """Without a command: show the runs screen."""
-    context.obj = state_dir
     if low_bandwidth:
         os.environ.setdefault("TEXTUAL_FPS", "15")
         os.environ.setdefault("TEXTUAL_ANIMATIONS", "none")
         os.environ.setdefault("TEXTUAL_SMOOTH_SCROLL", "0")
     if context.invoked_subcommand is None:
-        sys.exit(runs.home(state_dir))
+        sys.exit(runs.home(context.obj))
 
 
 for _command in (

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from migconsole.cli import options
 from migconsole.errors import EXIT_FAILED, EXIT_OK
 
 _FORMAT = click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="How to print it.")
@@ -26,6 +27,7 @@ def _json(data: Any) -> None:
 
 @click.command()
 @_FORMAT
+@options.state_directory
 @click.pass_obj
 def runs(state_dir: str | None, form: str) -> None:
     """List all runs, newest first."""
@@ -44,6 +46,7 @@ def runs(state_dir: str | None, form: str) -> None:
 @click.command()
 @click.argument("run_name", metavar="[RUN]", required=False)
 @_FORMAT
+@options.state_directory
 @click.pass_obj
 def status(state_dir: str | None, run_name: str | None, form: str) -> None:
     """Show where RUN (default: the newest) stands; reads the run directory only."""
@@ -60,6 +63,7 @@ def status(state_dir: str | None, run_name: str | None, form: str) -> None:
 @click.argument("checklist")
 @click.option("--target", metavar="URL", default="", help="Also prepare every query on this database, read-only.")
 @_FORMAT
+@options.state_directory
 @click.pass_obj
 def check(state_dir: str | None, checklist: str, target: str, form: str) -> None:
     """Load CHECKLIST and print every problem with its file, line and column; exit 2 when there is one."""
@@ -84,6 +88,7 @@ def schema() -> None:
 @click.command()
 @click.option("--target", metavar="URL", default="", help="The database; default: from the environment.")
 @_FORMAT
+@options.state_directory
 @click.pass_obj
 def doctor(state_dir: str | None, target: str, form: str) -> None:
     """Check this host, this terminal and the target for what a run will need."""
@@ -104,6 +109,7 @@ def doctor(state_dir: str | None, target: str, form: str) -> None:
     "--expect", metavar="HASH", default="", help="A hash that was sealed earlier; finds a journal that was cut."
 )
 @_FORMAT
+@options.state_directory
 @click.pass_obj
 def verify(state_dir: str | None, run_name: str, expect: str, form: str) -> None:
     """Check the hash chain of RUN's journal and its frozen checklist; exit 1 with the first bad event."""

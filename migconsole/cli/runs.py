@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
+from migconsole.cli import options
 from migconsole.errors import UsageError
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -68,25 +69,27 @@ def _opening(command: F) -> F:
 @click.command()
 @click.argument("checklist")
 @_opening
+@options.state_directory
 @click.pass_obj
 def run(state_dir: str | None, /, checklist: str, **given: Any) -> None:
     """Start a run of CHECKLIST: a file, or the name of a shipped one (prisma, generic-sql)."""
     from migconsole.wiring import opening  # noqa: PLC0415 - start-up time of the commands that need none of it
 
-    options = _options(state_dir, given)
-    _open(given, lambda: opening.create(checklist, options), options)
+    chosen = _options(state_dir, given)
+    _open(given, lambda: opening.create(checklist, chosen), chosen)
 
 
 @click.command()
 @click.argument("run_name", metavar="[RUN]", required=False)
 @_opening
+@options.state_directory
 @click.pass_obj
 def resume(state_dir: str | None, /, run_name: str | None, **given: Any) -> None:
     """Go on with RUN (default: the newest), whatever happened to the console that had it open."""
     from migconsole.wiring import opening  # noqa: PLC0415 - start-up time of the commands that need none of it
 
-    options = _options(state_dir, given)
-    _open(given, lambda: opening.resume(run_name, options), options)
+    chosen = _options(state_dir, given)
+    _open(given, lambda: opening.resume(run_name, chosen), chosen)
 
 
 @click.command()
@@ -106,8 +109,8 @@ def demo(headless: bool, scenario: str, keep: bool, theme: str, no_mouse: bool) 
         _demand_terminal("migconsole demo --headless")
     from migconsole.wiring import opening, surfaces  # noqa: PLC0415 - start-up time of the commands that need none of it
 
-    options = opening.Options(theme=theme, mouse=not no_mouse)
-    sys.exit(surfaces.demo(scenario, keep=keep, headless_run=headless, options=options, say=_say))
+    chosen = opening.Options(theme=theme, mouse=not no_mouse)
+    sys.exit(surfaces.demo(scenario, keep=keep, headless_run=headless, options=chosen, say=_say))
 
 
 def _options(state_dir: str | None, given: dict[str, Any]) -> Any:
@@ -124,7 +127,7 @@ def _options(state_dir: str | None, given: dict[str, Any]) -> Any:
     )
 
 
-def _open(given: dict[str, Any], start: Callable[[], Awaitable[Any]], options: Any) -> None:
+def _open(given: dict[str, Any], start: Callable[[], Awaitable[Any]], chosen: Any) -> None:
     from migconsole.wiring import surfaces  # noqa: PLC0415 - start-up time of the commands that need none of it
 
     if not given["headless"]:
@@ -132,7 +135,7 @@ def _open(given: dict[str, Any], start: Callable[[], Awaitable[Any]], options: A
             if given[name]:
                 raise UsageError(f"--{name.replace('_', '-').rstrip('s')} goes with --headless")
         _demand_terminal("the same command with --headless")
-        sys.exit(surfaces.show(start, options))
+        sys.exit(surfaces.show(start, chosen))
     permissions = surfaces.permissions(
         attest_all=given["attest_all"] or "",
         answers=_pairs(given["answers"], "--answer ITEM=VALUE"),

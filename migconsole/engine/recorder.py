@@ -71,7 +71,7 @@ class Recorder:
 
     def trouble(self, error: MigconsoleError | None) -> None:
         """Show an error until it is mended; None when it is."""
-        text = "" if error is None else self._redact(" ".join(filter(None, (error.title, error.detail))))
+        text = "" if error is None else self._redact(" ".join(filter(None, (error.title, error.detail, error.remedy))))
         if text != self.problem:
             self.problem = text
             self.changed()

@@ -14,7 +14,7 @@ from migconsole.domain.checklist import Danger
 from migconsole.engine.headless import Headless, Permissions
 from migconsole.engine.ports import RunSummary
 from migconsole.engine.session import Session
-from migconsole.errors import EXIT_INTERRUPTED
+from migconsole.errors import EXIT_INTERRUPTED, TargetError
 from migconsole.wiring import opening, overview
 from migconsole.wiring.opening import Options
 
@@ -82,6 +82,10 @@ async def headless(start: Opening, allowed: Permissions, say: Callable[[str], No
     session = await start()
     try:
         await session.open()
+        if session.identity is None:
+            raise TargetError(
+                "The target cannot be used", session.problem, f"Then: migconsole resume {session.directory.name}"
+            )
         say(f"{session.run.title}  on {session.target_display}")
         for attempt in session.adopted:
             say(f"taken over: {attempt.item} attempt {attempt.number}: {attempt.outcome or 'still running'}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +22,7 @@ from migconsole.adapters.postgres.target import resolve_target
 from migconsole.adapters.runs import RunDirectory, RunStore, opened_data, state_directory
 from migconsole.domain.checklist import Check, Checklist
 from migconsole.domain.events import Draft, Kind
-from migconsole.domain.secrets import Secrets
+from migconsole.domain.secrets import Secret, Secrets
 from migconsole.domain.shell import Command, UnreadableError, commands
 from migconsole.domain.target import Target
 from migconsole.domain.variables import Resolver, UnresolvedError
@@ -139,7 +140,7 @@ def _session(
         journal,
         directory,
         DetachedJobs(),
-        PostgresDatabase(setting.target, project=setting.surroundings.project),
+        PostgresDatabase(setting.target, project=setting.surroundings.project, run=directory.path.name[-4:]),
         setting.surroundings,
         console_id=console.id,
         actor=console.actor,
@@ -166,7 +167,11 @@ def _surroundings(checklist: Checklist, project: Path, options: Options, given: 
     env_file = _env_file(checklist, project)
     environment = dict(os.environ)
     resolver = Resolver(checklist.variables, given=given, env_file=env_file, environment=environment)
-    target = resolve_target(_target_url(checklist, resolver, options), environment={**environment, **env_file})
+    target = resolve_target(
+        _target_url(checklist, resolver, options),
+        environment={**environment, **env_file},
+        password=_password(checklist.target.password_command, project),
+    )
     secrets = Secrets(resolver.secret_values(), names=(target.host, target.database, target.user))
     for secret in target.secrets():
         secrets.add(secret)
@@ -189,6 +194,23 @@ def _surroundings(checklist: Checklist, project: Path, options: Options, given: 
             missing=lambda script, cwd: _missing(script, project / cwd),
         ),
     )
+
+
+def _password(command: str, project: Path) -> Secret | None:
+    """What the checklist's password command prints; its first line, never shown. Raises UsageError when it fails."""
+    if not command.strip():
+        return None
+    arguments = ["bash", "--noprofile", "--norc", "-o", "pipefail", "-c", command]
+    try:
+        done = subprocess.run(
+            arguments, cwd=project, stdin=subprocess.DEVNULL, capture_output=True, timeout=30, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        raise UsageError("The password command did not end", remedy="It has 30 seconds and no terminal.") from None
+    lines = done.stdout.decode("utf-8", "replace").splitlines()
+    if done.returncode != 0 or not lines or not lines[0]:
+        raise UsageError("The password command gave no password", f"It ended with exit {done.returncode}.")
+    return Secret(lines[0])
 
 
 def _target_url(checklist: Checklist, resolver: Resolver, options: Options) -> str | None:

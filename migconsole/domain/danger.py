@@ -143,7 +143,7 @@ def _unproven(command: Command) -> str:
     if not words or words[0].text == "for":
         return ""
     name, arguments = words[0], words[1:]
-    if not name.literal:
+    if not name.literal or name.text == "eval":
         return "what it executes is in a variable"
     if name.text == "timeout" and len(arguments) > 1 and re.fullmatch(r"\d+[smh]?", arguments[0].text):
         return _unproven(tuple(arguments[1:]))

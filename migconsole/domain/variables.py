@@ -128,15 +128,23 @@ def hook_script(hook: str, arguments: Iterable[str] = ()) -> str:
 
 
 def effective(step: Step, resolver: Resolver) -> Step:
-    """The step as it stands with today's values: a hook without a command becomes an item that a person does."""
-    if isinstance(step.action, Run) and step.action.hook and resolver.value(step.action.hook) == "":
+    """The step as it stands with today's values: a hook without a command becomes an item that a person does.
+
+    A question is asked with its references replaced; an answer that cannot be offered yet is not offered.
+    """
+    action = step.action
+    if isinstance(action, Run) and action.hook and resolver.value(action.hook) == "":
         return replace(step, action=Manual(), expect=None, danger=None)
+    if isinstance(action, Answer) and "${" in action.ask + action.default:
+        offered = all(resolver.value(n) is not None and not resolver.is_secret(n) for n in references(action.default))
+        default = resolver.expand(action.default) if offered else ""
+        return replace(step, action=replace(action, ask=resolver.display(action.ask), default=default))
     return step
 
 
 def by_hand(step: Step, resolver: Resolver) -> str:
     """Why a person does this step although it is a command, or "": the words for the item pane."""
-    if isinstance(step.action, Run) and effective(step, resolver) is not step:
+    if isinstance(step.action, Run) and isinstance(effective(step, resolver).action, Manual):
         hook = step.action.hook
         return f"no command is set for it; do it by hand and attest it, or set “{hook}” ({_where(hook, None)})"
     return ""

@@ -159,6 +159,14 @@ def test_a_hook_without_a_command_is_done_by_hand() -> None:
     assert by_hand(step, full) == ""
 
 
+def test_a_question_is_asked_with_todays_values() -> None:
+    r = resolver(variable("dir", default="/b"), variable("t", default="x", secret=True))
+    asked = effective(Step(Answer("path", "In ${dir}?", default="${dir}/x", variable="dir")), r).action
+    assert asked == Answer("path", "In /b?", default="/b/x", variable="dir")
+    hidden = effective(Step(Answer("text", "${t} ${later}?", default="${t}")), r).action
+    assert hidden == Answer("text", f"{MASK} ${{later}}?", default="")
+
+
 @pytest.mark.parametrize("arguments", [[], ["it's", "a b", "$HOME", '"; exit 3; "']])
 def test_a_hook_runs_its_command_with_its_arguments_unharmed(tmp_path: Path, arguments: list[str]) -> None:
     program = tmp_path / "show"

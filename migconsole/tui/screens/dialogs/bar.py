@@ -20,6 +20,7 @@ class AttestBar(ModalScreen[tuple[str, str] | None]):
     """Value and note, both optional; Enter attests. Repeats of the key that opened it are dropped."""
 
     BINDINGS: ClassVar[list[BindingType]] = [("escape", "back", "Back")]
+    AUTO_FOCUS = "Input"
 
     def __init__(self, title: str, clock: Clock) -> None:
         super().__init__(classes="bar")
@@ -64,6 +65,7 @@ class LineBar(ModalScreen[str | None]):
     """Asks for one line and shows its effect while it is typed; ``live`` returns what is wrong with it, or ""."""
 
     BINDINGS: ClassVar[list[BindingType]] = [("escape", "back", "Back")]
+    AUTO_FOCUS = "Input"
 
     def __init__(self, title: str, value: str, placeholder: str, live: Callable[[str], str]) -> None:
         super().__init__(classes="bar")

@@ -184,16 +184,32 @@ async def test_going_down_stops_at_the_last_line(desk: DeskMaker) -> None:
 
 async def test_wheel_scrollbar_and_bar(desk: DeskMaker) -> None:
     async with desk() as d:
-        d.open(numbered(1_000))
-        await d.shows("line 999")
+        d.open(numbered(500))
+        await d.shows("line 499")
         await d.pilot._post_mouse_events([MouseScrollUp], OutputView, button=0)
-        assert d.rows[0] == "line 985"
-        d.view.post_message(ScrollTo(y=500))
-        await eventually(lambda: d.rows[0] == "line 500")
-        assert d.view.vertical_scrollbar.position == 500
+        assert d.rows[0] == "line 485"
+        d.view.post_message(ScrollTo(y=250))
+        await eventually(lambda: d.rows[0] == "line 250")
+        assert d.view.vertical_scrollbar.position == 250
         await d.pilot.click(OutputView, offset=(5, 11))
         assert d.view.following
-        assert d.rows[-1] == "line 999"
+        assert d.rows[-1] == "line 499"
+
+
+async def test_the_scrollbar_of_a_long_file_reaches_every_part_of_it(desk: DeskMaker) -> None:
+    async with desk() as d:
+        d.open(numbered(100_000))
+        await d.shows("line 99999")
+        bar = d.view.vertical_scrollbar
+        end = bar.window_virtual_size - bar.window_size
+        assert bar.position == end
+        d.view.post_message(ScrollTo(y=end / 2))
+        await eventually(lambda: not d.view.following)
+        assert abs(d.view.window.top[0] - 50_000) < 200
+        d.view.post_message(ScrollTo(y=end))
+        await d.shows("line 99999")
+        d.view.post_message(ScrollTo(y=0))
+        await eventually(lambda: d.rows[0] == "line 0")
 
 
 async def test_search_goes_on_from_the_other_end(desk: DeskMaker) -> None:
@@ -492,7 +508,7 @@ async def test_too_much_for_the_clipboard_is_not_copied_in_part(desk: DeskMaker)
         await d.says(f"Too much for the clipboard: lines 1 to 20,000 of {d.path}")
         assert d.app.clipboard == "as it was"
         d.app.screen.selections = {d.view: Selection(None, None)}
-        assert d.app.screen.get_selected_text() == f"lines 1 to 20,000 of {d.path}"
+        assert d.app.screen.get_selected_text() == f"(too much to copy: lines 1 to 20,000 of {d.path})"
 
 
 async def test_what_happens_to_the_file_is_said_and_stays_visible(desk: DeskMaker) -> None:

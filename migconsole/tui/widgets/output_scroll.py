@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from textual import events
 from textual.binding import Binding, BindingType
-from textual.geometry import Region
+from textual.geometry import Region, Spacing
 from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.scrollbar import ScrollDown, ScrollTo, ScrollUp
@@ -30,6 +30,7 @@ TICK = 1 / 20
 _BUDGET = 0.012
 _WHEEL = 3
 _SIDEWAYS = 8
+_NONE = Spacing()
 
 
 class OutputScroll(ScrollView, can_focus=True):
@@ -228,8 +229,9 @@ class OutputScroll(ScrollView, can_focus=True):
         """The scrollbar was dragged."""
         self._taken(message)
         if message.y is not None:
+            line = int(message.y / self.window.scale)
             self.unfollow()
-            self.window.top = (max(0, min(int(message.y), len(self.window) - 1)), 0)
+            self.window.top = (max(0, min(line, len(self.window) - 1)), 0)
             self.window.clamp()
             self._redraw()
 
@@ -289,6 +291,7 @@ class OutputScroll(ScrollView, can_focus=True):
         window = self.window
         if (window.width, window.height, window.wrap) != (max(1, width), max(1, height), self.wrap):
             window.reshape(width, height, wrap=self.wrap)
+        window.refresh()
         if self.following:
             window.top = window.end()
         self._frame = None
@@ -299,9 +302,9 @@ class OutputScroll(ScrollView, can_focus=True):
         if not self.show_vertical_scrollbar:
             return
         bar, window = self.vertical_scrollbar, self.window
-        total = max(len(window), window.top[0] + window.height)
-        bar.window_size, bar.window_virtual_size = window.height, total
-        bar.position = total - window.height if self.following else window.top[0]
+        scale = window.scale
+        bar.window_size, bar.window_virtual_size = window.height, window.height + round(window.hidden * scale)
+        bar.position = round((window.hidden if self.following else window.top[0]) * scale)
 
     def _bar_text(self) -> str:
         """What the bottom row says; "" while there is nothing to say and the row belongs to the output."""
@@ -331,9 +334,16 @@ class OutputScroll(ScrollView, can_focus=True):
         """Draw for the screen; ``render_line`` called from elsewhere is a mouse that asks which character it is on."""
         self._painting = True
         try:
-            return super().render_lines(crop)
+            if self.styles.gutter != _NONE or self.styles.has_any_rules("outline", "tint", "opacity", "hatch"):
+                return super().render_lines(crop)
+            # Without a frame around them rows need none of the box model, which costs more than drawing them.
+            strips = [self.render_line(y) for y in crop.line_range]
         finally:
             self._painting = False
+        ground = self.background_colors[1]
+        for line_filter in self.get_line_filters():
+            strips = [strip.apply_filter(line_filter, ground) for strip in strips]
+        return [strip.crop_extend(*crop.column_span, None) for strip in strips]
 
     def render_line(self, y: int) -> Strip:
         """One row of the view."""

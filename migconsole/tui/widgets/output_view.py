@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 from textual.selection import Selection
+from textual.worker import WorkType
 
 from migconsole.domain.problems import Level, hints_for, pattern_for
 from migconsole.engine.ports import Output
@@ -188,7 +189,7 @@ class OutputView(OutputScroll):
         copy = output_copy.selected(self.window, selection)
         if copy is None:
             return None
-        return (self._where(copy) if copy.text is None else copy.text), "\n"
+        return (f"(too much to copy: {self._where(copy)})" if copy.text is None else copy.text), "\n"
 
     def selection_updated(self, selection: Selection | None) -> None:
         """Draw the selection."""
@@ -217,5 +218,5 @@ class OutputView(OutputScroll):
 
     _rows_drawn = 0
 
-    def _work(self, work: Callable[[], Coroutine[None, None, None]], group: str) -> None:
+    def _work(self, work: WorkType[None], group: str) -> None:
         self.run_worker(work, group=group, description=group, exclusive=True, exit_on_error=False)

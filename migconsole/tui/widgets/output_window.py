@@ -8,6 +8,9 @@ from typing import NamedTuple
 from migconsole.tui.widgets.output_search import Listing
 from migconsole.tui.widgets.output_text import LineStore, TextLine
 
+_AT_HAND = 500
+_BAR_UNITS = 4_096
+
 
 class Row(NamedTuple):
     """One row of the screen: the characters ``start`` to ``end`` of a line, after ``pad`` blank columns.
@@ -33,15 +36,35 @@ class Window:
         self.left = 0
         self.width, self.height = 80, 24
         self.wrap = True
+        self._at_hand: dict[int, TextLine] = {}
+
+    def refresh(self) -> None:
+        """Read the lines in sight again: the file may have changed. Until then a line is read once."""
+        self._at_hand.clear()
 
     def line(self, index: int) -> TextLine:
         """The cleaned line at a place in the listing."""
-        assert self.listing is not None
-        output, number = self.listing.output, self.listing.number(index)
-        return self.store.get(output.line(number), output.length(number), str(output.path), noted=self.wrap)
+        line = self._at_hand.get(index)
+        if line is None:
+            assert self.listing is not None
+            output, number = self.listing.output, self.listing.number(index)
+            line = self.store.get(output.line(number), output.length(number), str(output.path), noted=self.wrap)
+            if len(self._at_hand) < _AT_HAND:
+                self._at_hand[index] = line
+        return line
 
     def __len__(self) -> int:
         return 0 if self.listing is None else len(self.listing)
+
+    @property
+    def hidden(self) -> int:
+        """How many lines are out of sight."""
+        return max(len(self) - self.height, self.top[0])
+
+    @property
+    def scale(self) -> float:
+        """A scrollbar's units per line: it is not drawn again for a movement that nobody could see."""
+        return min(1.0, _BAR_UNITS / max(1, self.hidden))
 
     def rows(self) -> list[Row]:
         """What is in sight, at most ``height`` rows."""
@@ -117,6 +140,7 @@ class Window:
         if self.wrap and row and index < len(self):
             ranges = self.line(index).rows(self.width)
             first = ranges[min(row, len(ranges) - 1)][0]
+        self.refresh()
         self.width, self.height, self.wrap = max(1, width), max(1, height), wrap
         row = 0
         if wrap:

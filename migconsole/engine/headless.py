@@ -111,7 +111,7 @@ class Headless:
         item = located.item
         value = self._permissions.answers.get(item.id, "")
         if not value and self._permissions.attest_all:
-            value = action.default
+            value = self._session.answer_default(item.id)
         if not value:
             if item.optional:
                 return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
 from migconsole.adapters import checklists
@@ -20,8 +21,10 @@ from migconsole.wiring.opening import Options
 
 Opening = Callable[[], Awaitable[Session]]
 
-DEMO_ANSWERS: dict[str, str] = {}
-"""What the headless demo answers to the pack's questions, by item id."""
+
+def demo_answers(now: datetime) -> dict[str, str]:
+    """What the headless demo answers to the pack's questions that have no default: a window that begins at once."""
+    return {"maintenance-window": f"{now:%Y-%m-%dT%H:%MZ} 2h"}
 
 
 class RunLibrary:
@@ -121,7 +124,9 @@ def demo(scenario: str, *, keep: bool, headless_run: bool, options: Options, say
             return await opening.create("prisma", chosen)
 
         if headless_run:
-            allowed = Permissions(attest_all="demo run", allow=frozenset({Danger.MUTATING}), answers=DEMO_ANSWERS)
+            allowed = Permissions(
+                attest_all="demo run", allow=frozenset({Danger.MUTATING}), answers=demo_answers(datetime.now(UTC))
+            )
             code = asyncio.run(headless(start, allowed, say))
         else:
             code = show(start, chosen)

@@ -10,32 +10,31 @@ import asyncio
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from migconsole.domain.checklist import Alternative, Check, Checklist, Danger, Item, Run, Sql, Step
+from migconsole.domain.checklist import Alternative, Checklist, Danger, Item, Run
 from migconsole.domain.events import Kind
 from migconsole.domain.run import Attempt
-from migconsole.engine.ports import CheckResult, Database, JobPhase, JobRequest, Jobs, JobStatus, RunFiles, Surroundings
+from migconsole.engine.execution import SERVER_PATIENCE, Execution
+from migconsole.engine.ports import JobPhase, Jobs, JobStatus, RunFiles
 from migconsole.engine.recorder import Recorder
 from migconsole.engine.resolve import Confirmation, Prepared
-from migconsole.engine.verdicts import Outcome, judge_check, judge_job, survivors
-from migconsole.errors import MigconsoleError, StoppedError, TargetError
-
-READ_TIMEOUT = 30.0
-"""Seconds after which a query or check without a timeout of its own is given up: reads must not hang a war room."""
-
-LOCK_TIMEOUT = 2.0
-"""Seconds a check of ours waits for a lock: a read that queues longer would hold up everyone behind it."""
+from migconsole.engine.verdicts import Outcome, judge_job, survivors
+from migconsole.errors import JournalError, MigconsoleError, StoppedError
 
 LINES_KEPT = 40
 """Lines of evidence that go into the journal itself; the whole is in the attempt's output file."""
 
+RETRY = 1.0
+"""Seconds until an end that could not be recorded is tried again: a full disk must not make an outcome unknown."""
 
-@dataclass(slots=True)
-class _Live:
-    attempt: Attempt
-    task: asyncio.Task[None]
+SILENT = 60.0
+"""Seconds without a heartbeat after which another console's question is not waited for any more."""
+
+Key = tuple[str, int]
+
+Suspended = Callable[[list[str], Mapping[str, str], str], Awaitable[int]]
+"""Gives a command the real terminal and returns its exit code: argv, environment, working directory."""
 
 
 class Attempts:
@@ -47,22 +46,135 @@ class Attempts:
         recorder: Recorder,
         files: RunFiles,
         jobs: Jobs,
-        database: Database,
-        surroundings: Surroundings,
+        execution: Execution,
+        console: str,
     ) -> None:
         self._checklist = checklist
         self._recorder = recorder
         self._files = files
         self._jobs = jobs
-        self._database = database
-        self._surroundings = surroundings
-        self._live: dict[tuple[str, int], _Live] = {}
-        self.size = (40, 120)
+        self._execution = execution
+        self._console = console
+        self._live: dict[Key, asyncio.Task[None]] = {}
+        self._beginning: set[asyncio.Task[Attempt]] = set()
+        self._busy: set[Key] = set()
+        self._known: set[Key] = set()
+        self._quiet: set[Key] = set()
+        self._adopting = asyncio.Lock()
+        self._closing = False
 
-    async def start(
+    # Start and end -------------------------------------------------------------------------------------------------
+
+    def begin(
         self, item: Item, alternative: int, prepared: Prepared, confirmation: Confirmation, *, interactive: bool = False
+    ) -> asyncio.Task[Attempt]:
+        """Record the intent, then execute; a task that ends when the attempt is on its way.
+
+        Shield it: what is on record is to be executed, whoever waits for it may go away.
+        """
+        if self._closing:
+            raise StoppedError("This console is closing", "Nothing was started.")
+        task = asyncio.create_task(self._begin(item, alternative, prepared, confirmation, interactive))
+        self._beginning.add(task)
+        task.add_done_callback(self._beginning.discard)
+        return task
+
+    async def end(self, attempt: Attempt, outcome: Outcome, status: JobStatus | None = None) -> None:
+        """Record how an attempt ended, as soon as the journal can be written; a second observer adds nothing."""
+        while True:
+            try:
+                await self._record_end(attempt, outcome, status)
+                return
+            except JournalError:
+                if self._closing:
+                    raise
+            await asyncio.sleep(RETRY)
+
+    async def finished(self, item_id: str, number: int) -> Attempt:
+        """Wait for the end of an attempt that this console follows."""
+        live = self._live.get((item_id, number))
+        if live is not None:
+            await asyncio.wait({live})
+        return self._recorder.run.items[item_id].attempts[number - 1]
+
+    def is_question(self, attempt: Attempt) -> bool:
+        """Whether an attempt is a query or check, and no process."""
+        return attempt.kind != "run"
+
+    def give_up(self, attempt: Attempt) -> bool:
+        """Give up a query or check of this console; False when it is not followed here."""
+        live = self._live.get(_key(attempt))
+        if live is None or not self.is_question(attempt):
+            return False
+        live.cancel()
+        return True
+
+    async def close(self) -> None:
+        """Stop following. Jobs go on; queries and checks of this console end and are recorded as interrupted."""
+        self._closing = True
+        if self._beginning:
+            await asyncio.wait(set(self._beginning))
+        for task in list(self._live.values()):
+            task.cancel()
+        if self._live:
+            await asyncio.wait(set(self._live.values()))
+
+    async def idle(self) -> None:
+        """Wait until every attempt that this console follows has ended."""
+        while tasks := {*self._live.values(), *self._beginning}:
+            await asyncio.wait(tasks)
+
+    async def resize(self, rows: int, columns: int) -> None:
+        """Tell every running job's terminal how large the output pane is."""
+        self._execution.size = (rows, columns)
+        for item, number in list(self._live):
+            attempt = self._recorder.run.items[item].attempts[number - 1]
+            if not self.is_question(attempt):
+                await self._jobs.resize(self._execution.directory(attempt), rows, columns)
+
+    # Take over -----------------------------------------------------------------------------------------------------
+
+    async def adopt(self, present: Mapping[str, float]) -> list[Attempt]:
+        """Take over every attempt without a recorded end: follow it, fold in its end, or name it unknown.
+
+        ``present`` are other consoles that live, with the seconds since their last sign of it: a question or a
+        terminal of theirs is theirs to end. What cannot be taken over is tried again the next time.
+        """
+        adopted = []
+        async with self._adopting:
+            for attempt in list(self._recorder.run.running()):
+                key = _key(attempt)
+                if key in self._live or key in self._busy or self._is_others(attempt, present):
+                    continue
+                try:
+                    await self._adopt(attempt)
+                except MigconsoleError as error:
+                    self._recorder.trouble(error, "attempts")
+                    continue
+                adopted.append(attempt)
+        return adopted
+
+    async def remains(self) -> tuple[str, ...]:
+        """What may still be at work of attempts whose outcome is unknown: processes here, backends on the server."""
+        found: list[str] = []
+        for record in self._recorder.run.items.values():
+            for attempt in record.attempts:
+                unknown = attempt.outcome == "interrupted" and attempt.danger != Danger.READ
+                if not unknown or self.is_question(attempt) or _key(attempt) in self._quiet:
+                    continue
+                status = await asyncio.to_thread(self._jobs.probe, self._execution.directory(attempt))
+                left = [f"process {pid}" for pid in status.processes]
+                left += await self._execution.backends(attempt)
+                found += [f"{attempt.item} attempt {attempt.number}: {what}" for what in left]
+                if not left:
+                    self._quiet.add(_key(attempt))
+        return tuple(found)
+
+    # Inside --------------------------------------------------------------------------------------------------------
+
+    async def _begin(
+        self, item: Item, alternative: int, prepared: Prepared, confirmation: Confirmation, interactive: bool
     ) -> Attempt:
-        """Record the intent, then execute. Returns as soon as the attempt is on its way."""
         step = item.steps[alternative].step
         number = len(self._recorder.run.record(item.id).attempts) + 1
         app_name = f"mc/{self._recorder.run.run_id[:8]}/{secrets.token_hex(4)}"
@@ -75,45 +187,29 @@ class Attempts:
             "text": prepared.text,
             "app_name": app_name,
             "interactive": interactive,
-            "cwd": self._cwd(step.cwd),
-            "environment": sorted(
-                {
-                    *prepared.exported,
-                    *prepared.exported_secrets,
-                }
-            ),
+            "console": self._console,
+            "cwd": str(self._execution.cwd(prepared)),
+            "environment": sorted({*prepared.exported, *prepared.exported_secrets}),
             "confirmed": {"tier": confirmation.tier, "typed": confirmation.typed, "reason": confirmation.reason},
         }
-        await self._recorder.record(Kind.ATTEMPT_STARTED, data, decision=True)
-        attempt = self._recorder.run.items[item.id].attempts[-1]
-        if interactive:
-            return attempt
-        if isinstance(step.action, Run):
-            request = self._request(item, alternative, prepared, attempt)
-            self._follow(attempt, self._run_job(item, alternative, request))
-        else:
-            self._follow(attempt, self._run_query(item, alternative, prepared, attempt))
-        return attempt
+        key = (item.id, number)
+        self._busy.add(key)
+        try:
+            await self._recorder.record(Kind.ATTEMPT_STARTED, data, decision=True)
+            last = self._recorder.run.record(item.id).last
+            if last is None or last.app_name != app_name:
+                raise StoppedError("It was not started", "The item changed meanwhile; look at it again.")
+            self._known.add(key)
+            if not interactive and isinstance(step.action, Run):
+                self._follow(last, lambda: self._run_job(item, prepared, last))
+            elif not interactive:
+                self._follow(last, lambda: self._run_question(item, prepared, last))
+            return last
+        finally:
+            if not interactive or key not in self._known:
+                self._busy.discard(key)
 
-    async def adopt(self) -> list[Attempt]:
-        """Take over every attempt without a recorded end: follow it, fold in its end, or name it unknown."""
-        adopted = []
-        for attempt in list(self._recorder.run.running()):
-            if (attempt.item, attempt.number) in self._live:
-                continue
-            adopted.append(attempt)
-            await self._adopt(attempt)
-        return adopted
-
-    async def finished(self, item_id: str, number: int) -> Attempt:
-        """Wait for an attempt's end."""
-        live = self._live.get((item_id, number))
-        if live is not None:
-            await asyncio.shield(live.task)
-        return self._recorder.run.items[item_id].attempts[number - 1]
-
-    async def end(self, attempt: Attempt, outcome: Outcome, status: JobStatus | None = None) -> None:
-        """Record how an attempt ended; the second observer of the same end adds nothing."""
+    async def _record_end(self, attempt: Attempt, outcome: Outcome, status: JobStatus | None = None) -> None:
         result = status.result if status else None
         data: dict[str, Any] = {
             "item": attempt.item,
@@ -135,197 +231,120 @@ class Attempts:
                 "size": result.size,
                 "sha256": result.sha256,
                 "masked": result.masked,
-                "ended": result.ended,
+                "ended": result.ended.replace("+00:00", "Z"),
                 "timed_out": result.timed_out,
+                "stopped_by": result.stopped_by,
             }
         key = f"attempt.ended:{attempt.item}:{attempt.number}"
         await self._recorder.record(Kind.ATTEMPT_ENDED, data, key=key)
+        self._busy.discard(_key(attempt))
 
-    def cancel(self, attempt: Attempt) -> bool:
-        """Give up a query or check of this console; False when the attempt is not one."""
-        live = self._live.get((attempt.item, attempt.number))
-        if live is None or attempt.kind == "run":
-            return False
-        live.task.cancel()
-        return True
-
-    async def close(self) -> None:
-        """Stop following. Jobs go on; queries and checks of this console end and are recorded as interrupted."""
-        for live in list(self._live.values()):
-            live.task.cancel()
-        await asyncio.gather(*(live.task for live in self._live.values()), return_exceptions=True)
-
-    async def idle(self) -> None:
-        """Wait until every attempt that this console follows has ended."""
-        while self._live:
-            await asyncio.gather(*(live.task for live in list(self._live.values())), return_exceptions=True)
-
-    async def resize(self, rows: int, columns: int) -> None:
-        """Tell every running job's terminal how large the output pane is."""
-        self.size = (rows, columns)
-        for live in list(self._live.values()):
-            if live.attempt.kind == "run":
-                await self._jobs.resize(self._directory(live.attempt), rows, columns)
-
-    def _follow(self, attempt: Attempt, work: Awaitable[None]) -> None:
-        key = (attempt.item, attempt.number)
+    def _follow(self, attempt: Attempt, work: Callable[[], Awaitable[None]]) -> None:
+        key = _key(attempt)
 
         async def run() -> None:
             try:
-                await work
+                await work()
             except MigconsoleError as error:
-                self._recorder.trouble(error)
-            finally:
-                self._live.pop(key, None)
-                self._recorder.changed()
+                self._recorder.trouble(error, "attempts")
+            except Exception as error:  # a fault here must leave the attempt to be taken over, not the console
+                fault = MigconsoleError("An attempt cannot be followed", f"{type(error).__name__}: {error}")
+                self._recorder.trouble(fault, "attempts")
+            else:
+                self._recorder.trouble(None, "attempts")
 
-        self._live[key] = _Live(attempt, asyncio.create_task(run(), name=f"attempt {attempt.item} {attempt.number}"))
+        def gone(task: asyncio.Task[None]) -> None:
+            if self._live.get(key) is task:
+                del self._live[key]
+            self._recorder.changed()
 
-    def _directory(self, attempt: Attempt) -> Any:
-        return self._files.attempt(attempt.item, attempt.number)
+        self._live[key] = asyncio.create_task(run(), name=f"attempt {attempt.item} {attempt.number}")
+        self._live[key].add_done_callback(gone)
 
-    def _cwd(self, cwd: str) -> str:
-        return str(self._surroundings.project / cwd)
-
-    def _request(self, item: Item, alternative: int, prepared: Prepared, attempt: Attempt) -> JobRequest:
-        step = item.steps[alternative].step
-        action = step.action
-        assert isinstance(action, Run)
-        environment, hidden = self._environment(step, prepared)
-        limit = step.timeout if prepared.danger is Danger.READ else None
-        return JobRequest(
-            run_id=self._recorder.run.run_id,
-            item=item.id,
-            attempt=attempt.number,
-            directory=self._directory(attempt),
-            script=action.script,
-            cwd=self._surroundings.project / step.cwd,
-            app_name=attempt.app_name,
-            danger=prepared.danger.value,
-            environment={name: value for name, value in environment.items() if name not in hidden},
-            secrets=hidden,
-            masks=self._surroundings.masks,
-            tty=step.tty,
-            rows=self.size[0],
-            columns=self.size[1],
-            timeout=limit,
-        )
-
-    def _environment(self, step: Step, prepared: Prepared) -> tuple[dict[str, str], dict[str, str]]:
-        """What a child is given on top of the bare environment: what may be written down, and what may not."""
-        environment = {**self._surroundings.child_environment, **prepared.exported}
-        hidden = {**self._surroundings.child_secrets, **prepared.exported_secrets}
-        if step.lock_timeout is not None:
-            options = environment.get("PGOPTIONS", "")
-            environment["PGOPTIONS"] = f"{options} -c lock_timeout={int(step.lock_timeout * 1000)}".strip()
-        if step.url == "original":
-            hidden |= self._surroundings.originals
-        return environment, hidden
-
-    def terminal_environment(self, step: Step, prepared: Prepared, attempt: Attempt) -> dict[str, str]:
-        """The whole environment of a command that is given the real terminal."""
-        environment, hidden = self._environment(step, prepared)
-        inherited = {
-            name: value
-            for name, value in self._surroundings.environment.items()
-            if not name.startswith("PG") and name not in ("DATABASE_URL", "DIRECT_URL")
-        }
-        return {**inherited, **environment, **hidden, "PGAPPNAME": attempt.app_name}
-
-    async def _run_job(self, item: Item, alternative: int, request: JobRequest) -> None:
-        attempt = self._recorder.run.items[item.id].attempts[request.attempt - 1]
+    async def _run_job(self, item: Item, prepared: Prepared, attempt: Attempt) -> None:
         try:
+            request = self._execution.request(self._recorder.run.run_id, item, prepared, attempt)
             await self._jobs.start(request)
         except MigconsoleError as error:
-            await self.end(attempt, Outcome("failed", (error.title, *filter(None, (error.detail, error.remedy)))))
-            return
-        await self._await_job(item, alternative, attempt)
+            status = await asyncio.to_thread(self._jobs.probe, self._execution.directory(attempt))
+            if status.phase in (JobPhase.NOT_STARTED, JobPhase.REVOKED):
+                await self.end(attempt, Outcome("failed", (error.title, *filter(None, (error.detail, error.remedy)))))
+                return
+        await self._await_job(item, attempt)
 
-    async def _await_job(self, item: Item, alternative: int, attempt: Attempt) -> None:
-        directory = self._directory(attempt)
-        status = await self._jobs.wait(directory)
-        await self._conclude(item.steps[alternative], attempt, status)
+    async def _run_question(self, item: Item, prepared: Prepared, attempt: Attempt) -> None:
+        began = time.monotonic()
+        outcome = await self._execution.ask(item.steps[attempt.alternative].step, prepared)
+        await self.end(attempt, await self._execution.keep(attempt, outcome, time.monotonic() - began))
 
-    async def _conclude(self, chosen: Alternative, attempt: Attempt, status: JobStatus) -> None:
-        output = self._files.open_output(attempt.item, attempt.number)
-        try:
-            outcome = await asyncio.to_thread(judge_job, chosen.step, attempt, status, output)
-        finally:
-            if output is not None:
-                output.close()
-        if outcome.outcome == "interrupted" or attempt.signals:
-            outcome = outcome.adding(await self.server_says(attempt))
+    async def _await_job(self, item: Item, attempt: Attempt) -> None:
+        status = await self._jobs.wait(self._execution.directory(attempt))
+        outcome = await self._judged(item.steps[attempt.alternative], attempt, status, patience=SERVER_PATIENCE)
         await self.end(attempt, outcome, status)
 
-    async def server_says(self, attempt: Attempt) -> tuple[str, ...]:
-        """What the server itself still runs for an attempt; "unknown" where it cannot be asked, never zero."""
-        if not attempt.app_name or attempt.kind != "run":
-            return ()
-        try:
-            backends = await self._database.ours(attempt.app_name)
-        except TargetError as error:
-            return (f"whether the server still runs something of it is unknown: {error.title}",)
-        if not backends:
-            return ("0 of its backends remain on the server (found by application name)",)
-        return tuple(f"backend {b['pid']} still runs on the server: {b['state']}, {b['query']}" for b in backends)
+    async def _judged(
+        self, chosen: Alternative, attempt: Attempt, status: JobStatus, *, patience: float = 0.0
+    ) -> Outcome:
+        def judge() -> Outcome:
+            try:
+                output = self._files.open_output(attempt.item, attempt.number)
+                try:
+                    return judge_job(chosen.step, attempt, status, output)
+                finally:
+                    if output is not None:
+                        output.close()
+            except Exception as error:  # it has ended, and what cannot be judged is not known
+                return Outcome("interrupted", (f"its result cannot be judged: {type(error).__name__}: {error}",))
+
+        outcome = await asyncio.to_thread(judge)
+        stopped = bool(attempt.signals) or (status.result is not None and bool(status.result.stopped_by))
+        never_began = status.phase in (JobPhase.NOT_STARTED, JobPhase.REVOKED)
+        if stopped or (outcome.outcome == "interrupted" and not never_began):
+            outcome = outcome.adding(await self._execution.server_says(attempt, patience=patience))
+        return outcome
 
     async def _adopt(self, attempt: Attempt) -> None:
         item = self._item(attempt.item)
         if item is None or attempt.alternative >= len(item.steps):
-            await self.end(attempt, Outcome("interrupted", ("the checklist no longer has this item",)))
+            await self._record_end(attempt, Outcome("interrupted", ("the checklist no longer has this item",)))
             return
-        chosen = item.steps[attempt.alternative]
-        if attempt.interactive or attempt.kind != "run":
-            reason = "the console ended while it ran; a read-only check changes nothing, run it again"
+        if attempt.interactive or self.is_question(attempt):
+            reason = "nobody follows it any more: its console ended, or gave it up; it only read, run it again"
             if attempt.interactive:
                 reason = "the console ended while the command had the terminal; what it did is not known"
-            await self.end(attempt, Outcome("interrupted", (reason,)).adding(await self.server_says(attempt)))
+            says = await self._execution.server_says(attempt)
+            await self._record_end(attempt, Outcome("interrupted", (reason,)).adding(says))
             return
-        directory = self._directory(attempt)
+        directory = self._execution.directory(attempt)
         status = await asyncio.to_thread(self._jobs.probe, directory)
         if status.phase is JobPhase.NOT_STARTED:
-            if await self._jobs.revoke(directory):
-                reason = "it never began: the console ended before its job claimed the attempt, nothing was executed"
-                await self.end(attempt, Outcome("interrupted", (reason,)))
-                return
+            await self._jobs.revoke(directory)
             status = await asyncio.to_thread(self._jobs.probe, directory)
         if status.phase is JobPhase.RUNNING:
-            key = f"attempt.adopted:{attempt.item}:{attempt.number}:{self._recorder.run.head}"
-            data = {"item": attempt.item, "attempt": attempt.number, "pid": status.pid}
-            await self._recorder.record(Kind.ATTEMPT_ADOPTED, data, key=key)
-            self._follow(attempt, self._await_job(item, attempt.alternative, attempt))
+            await self._record_adoption(attempt, status)
+            self._follow(attempt, lambda: self._await_job(item, attempt))
             return
-        await self._conclude(chosen, attempt, status)
+        outcome = await self._judged(item.steps[attempt.alternative], attempt, status)
+        await self._record_end(attempt, outcome, status)
+
+    def _is_others(self, attempt: Attempt, present: Mapping[str, float]) -> bool:
+        if attempt.interactive:
+            # Its console may be suspended under the command, and silent for as long as that takes.
+            return attempt.console in present
+        return self.is_question(attempt) and present.get(attempt.console, SILENT) < SILENT
+
+    async def _record_adoption(self, attempt: Attempt, status: JobStatus) -> None:
+        if _key(attempt) in self._known:
+            return
+        key = f"attempt.adopted:{attempt.item}:{attempt.number}:{self._console}"
+        data = {"item": attempt.item, "attempt": attempt.number, "pid": status.pid, "console": self._console}
+        await self._recorder.record(Kind.ATTEMPT_ADOPTED, data, key=key)
+        self._known.add(_key(attempt))
 
     def _item(self, item_id: str) -> Item | None:
         walks = (*self._checklist.walk(), *self._checklist.walk_rollback())
         return next((located.item for located in walks if located.item.id == item_id), None)
 
-    async def _run_query(self, item: Item, alternative: int, prepared: Prepared, attempt: Attempt) -> None:
-        step = item.steps[alternative].step
-        began = time.monotonic()
-        result: CheckResult | None = None
-        limit = step.timeout or READ_TIMEOUT
-        try:
-            async with asyncio.timeout(limit + 5):
-                if isinstance(step.action, Sql):
-                    wait = step.lock_timeout or LOCK_TIMEOUT
-                    result = await self._database.query(prepared.statements, limit=limit, lock_timeout=wait)
-                elif isinstance(step.action, Check):
-                    result = await self._database.check(step.action.name, prepared.arguments)
-                else:
-                    raise StoppedError(f"The action “{step.action.kind}” cannot be run")
-            outcome = judge_check(step, result)
-        except asyncio.CancelledError:
-            outcome = Outcome("interrupted", ("given up by the operator or by the end of this console; it only read",))
-        except TimeoutError:
-            outcome = Outcome("failed", (f"no answer within {limit + 5:.0f} s",))
-        except MigconsoleError as error:
-            outcome = Outcome("failed", tuple(filter(None, (error.title, error.detail, error.remedy))))
-        lines = [self._surroundings.redact(line) for line in (*outcome.lines, *(f"! {r}" for r in outcome.reasons))]
-        size, digest = await asyncio.to_thread(self._files.write_output, attempt.item, attempt.number, lines)
-        await self.end(attempt, outcome.measured(time.monotonic() - began, size, digest))
 
-
-Suspended = Callable[[list[str], Mapping[str, str], str], Awaitable[int]]
-"""Gives a command the real terminal and returns its exit code: argv, environment, working directory."""
+def _key(attempt: Attempt) -> Key:
+    return attempt.item, attempt.number

@@ -9,7 +9,7 @@ import asyncio
 import time
 from collections.abc import Callable
 
-from migconsole.domain.health import HealthHistory, HealthView
+from migconsole.domain.health import HealthHistory, HealthSample, HealthView
 from migconsole.engine.ports import Database
 
 INTERVAL = 2.0
@@ -47,7 +47,10 @@ class Monitor:
         history = HealthHistory()
         while True:
             began = time.monotonic()
-            sample = await self._database.sample()
+            try:
+                sample = await self._database.sample()
+            except Exception as error:  # a probe that stumbles must not silence the strip for the rest of the run
+                sample = HealthSample(began, problem=f"the monitor stumbled: {type(error).__name__}: {error}")
             took = time.monotonic() - began
             wanted = INTERVAL - took if sample.problem else took / BUDGET - took
             pause = min(max(INTERVAL - took, wanted, 0.2), LONGEST)

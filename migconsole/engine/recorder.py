@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -10,6 +11,11 @@ from migconsole.domain.events import Draft, Event, Kind
 from migconsole.domain.run import Run
 from migconsole.engine.ports import Journal
 from migconsole.errors import JournalError, MigconsoleError
+
+_STRUCTURE = frozenset(
+    {"item", "move", "outcome", "kind", "danger", "rung", "console", "from", "app_name", "sha256", "identity"}
+)
+"""Fields that the fold runs on. A password that happens to be a word of theirs must not change what happened."""
 
 
 class Recorder:
@@ -24,12 +30,12 @@ class Recorder:
         self.events: list[Event] = []
         self.actor = actor
         self.broken = ""
-        self.problem = ""
         self.version = 0
         self._journal = journal
         self._redact = redact
         self._listeners: list[Callable[[], None]] = []
         self._reading = asyncio.Lock()
+        self._problems: dict[str, str] = {}
 
     def subscribe(self, listener: Callable[[], None]) -> Callable[[], None]:
         """Call ``listener`` on the loop at every change; returns what ends it."""
@@ -40,7 +46,12 @@ class Recorder:
         """Tell everyone who listens that something visible is different."""
         self.version += 1
         for listener in tuple(self._listeners):
-            listener()
+            try:
+                listener()
+            except Exception as error:  # a screen that cannot draw must not stop what is being recorded
+                context = {"message": "a listener of the run failed", "exception": error}
+                with contextlib.suppress(RuntimeError):
+                    asyncio.get_running_loop().call_exception_handler(context)
 
     async def record(
         self, kind: Kind, data: Mapping[str, Any], *, decision: bool = False, key: str = "", actor: str = ""
@@ -49,7 +60,7 @@ class Recorder:
 
         Raises JournalError, and StoppedError for a decision without the lease.
         """
-        draft = Draft(kind, self._clean(data), actor or self.actor, key, decision)
+        draft = Draft(kind, self._cleaned(data), self._redact(actor or self.actor), key, decision)
         try:
             event = await self._journal.append(draft)
         except JournalError as error:
@@ -69,11 +80,17 @@ class Recorder:
         if news:
             self.changed()
 
-    def trouble(self, error: MigconsoleError | None) -> None:
-        """Show an error until it is mended; None when it is."""
+    @property
+    def problem(self) -> str:
+        """What is wrong and not mended yet, "" when nothing is."""
+        return "; ".join(self._problems.values())
+
+    def trouble(self, error: MigconsoleError | None, source: str = "server") -> None:
+        """Show an error until what it came from is mended; None when it is."""
         text = "" if error is None else self._redact(" ".join(filter(None, (error.title, error.detail, error.remedy))))
-        if text != self.problem:
-            self.problem = text
+        if text != self._problems.get(source, ""):
+            self._problems.pop(source, None)
+            self._problems |= {source: text} if text else {}
             self.changed()
 
     def break_off(self, error: JournalError) -> None:
@@ -88,6 +105,9 @@ class Recorder:
         if self.broken:
             self.broken = ""
             self.changed()
+
+    def _cleaned(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        return {str(name): value if name in _STRUCTURE else self._clean(value) for name, value in data.items()}
 
     def _clean(self, value: Any) -> Any:
         if isinstance(value, str):

@@ -61,6 +61,7 @@ class Prepared:
     statements: tuple[str, ...] = ()
     exported: Mapping[str, str] = field(default_factory=dict)
     exported_secrets: Mapping[str, str] = field(default_factory=dict)
+    cwd: str = ""
     unresolved: tuple[str, ...] = ()
 
 
@@ -73,7 +74,11 @@ class Resolving:
         self._surroundings = surroundings
         self._cached: tuple[int, Resolver] | None = None
         self._captures = tuple(
-            name for item in checklist.walk() for alt in item.item.steps for name in alt.step.capture
+            name
+            for walk in (checklist.walk(), checklist.walk_rollback())
+            for located in walk
+            for alternative in located.item.steps
+            for name in alternative.step.capture
         )
 
     @property
@@ -102,6 +107,13 @@ class Resolving:
         action = step.action
         hook = self.resolver.value(action.hook) if isinstance(action, Run) and action.hook else None
         return classify(step, hook=hook or "")
+
+    def expanded(self, text: str) -> str:
+        """A text with its variables in place, "" when one has no value."""
+        try:
+            return self.resolver.expand(text)
+        except UnresolvedError:
+            return ""
 
     def first_possible(self, item: Item) -> int:
         """The first alternative that this version and this host can carry out, 0 when none can."""
@@ -161,7 +173,7 @@ class Resolving:
         action = alternative.step.action
         if isinstance(action, Run):
             script = self.resolver.value(action.hook) if action.hook else action.script
-            return self._surroundings.missing(script or "", alternative.step.cwd)
+            return self._surroundings.missing(script or "", self.resolver.display(alternative.step.cwd))
         return ""
 
     def _resolved(self, step: Step, resolver: Resolver, prepared: Prepared) -> Prepared:
@@ -177,7 +189,7 @@ class Resolving:
             values = resolver.exports(step)
             plain = {value.name: value.text for value in values if not value.secret}
             secret = {value.name: value.text for value in values if value.secret}
-            return replace(prepared, exported=plain, exported_secrets=secret)
+            return replace(prepared, exported=plain, exported_secrets=secret, cwd=resolver.expand(step.cwd))
         return prepared
 
     def _preconditions(self, identity: ServerIdentity | None) -> tuple[tuple[bool | None, str], ...]:
@@ -198,8 +210,9 @@ class Resolving:
         step = declared.step
         notes = [by_hand(step, self.resolver)]
         if isinstance(step.action, Run):
-            notes.append(self._surroundings.missing(step.action.script, step.cwd) if not step.action.hook else "")
-            notes.append(f"working directory: {step.cwd}" if step.cwd else "")
+            cwd = self.resolver.display(step.cwd)
+            notes.append(self._surroundings.missing(step.action.script, cwd) if not step.action.hook else "")
+            notes.append(f"working directory: {cwd}" if cwd else "")
             notes.append("has the real terminal while it runs; its output is not captured" if step.interactive else "")
             notes.append("" if step.tty else "through pipes, not a terminal")
         notes.append(f"lock_timeout {format_duration(step.lock_timeout)}" if step.lock_timeout else "")

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import asdict, fields
 from pathlib import Path
 
 from migconsole.domain.answers import AnswerError, check_answer
 from migconsole.domain.checklist import Alternative, Answer, Checklist, Danger, Located
 from migconsole.domain.checklist import Run as RunAction
 from migconsole.domain.events import Event, Kind
-from migconsole.domain.items import Move
 from migconsole.domain.policy import MOVES, Command, Situation, Verdict, judge, not_available
 from migconsole.domain.run import Attempt, Run
+from migconsole.domain.variables import is_secret_name
 from migconsole.engine.attempts import Attempts, Suspended
+from migconsole.engine.execution import Execution
 from migconsole.engine.monitor import Monitor
 from migconsole.engine.ports import (
     Database,
@@ -30,7 +31,7 @@ from migconsole.engine.ports import (
 from migconsole.engine.recorder import Recorder
 from migconsole.engine.resolve import Confirmation, Prepared, Preview, Resolving
 from migconsole.engine.stopping import Stopper, StopState
-from migconsole.engine.verdicts import Outcome
+from migconsole.engine.verdicts import Outcome, terminal_outcome
 from migconsole.errors import JournalError, MigconsoleError, StoppedError, TargetError, UsageError
 
 FOLLOW = 0.5
@@ -67,11 +68,16 @@ class Session:
         self._database = database
         self._surroundings = surroundings
         self._recorder = Recorder(journal, actor, surroundings.redact)
-        self._attempts = Attempts(checklist, self._recorder, files, jobs, database, surroundings)
-        self._stopper = Stopper(self._recorder, self._attempts, jobs, database, files)
+        self._execution = Execution(files, database, surroundings)
+        self._attempts = Attempts(checklist, self._recorder, files, jobs, self._execution, console_id)
+        self._stopper = Stopper(self._recorder, self._attempts, jobs, database, self._execution)
         self._resolving = Resolving(checklist, self._recorder, surroundings)
         self._driving = False
+        # Judging and recording belong together: two keys pressed at once must not start the same thing twice.
+        self._deciding = asyncio.Lock()
         self._follower: asyncio.Task[None] | None = None
+        self._identifying: asyncio.Task[None] | None = None
+        self._closed = False
         self._index = {
             located.item.id: located for walk in (checklist.walk(), checklist.walk_rollback()) for located in walk
         }
@@ -159,23 +165,31 @@ class Session:
         await self._recorder.catch_up()
         await self.identify()
         if self._driving:
-            self.adopted = await self._attempts.adopt()
+            self.adopted = await self._attempts.adopt(self._others())
         self._follower = asyncio.create_task(self._follow(), name="journal follower")
 
     async def close(self) -> None:
         """Leave the run: jobs go on, the lease is free, the journal stays as it is."""
-        await self.monitor.stop()
-        await self._stopper.close()
-        if self._follower is not None:
-            self._follower.cancel()
-            await asyncio.gather(self._follower, return_exceptions=True)
-        await self._attempts.close()
-        if self._driving:
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            await self.monitor.stop()
+            await self._stopper.close()
+            tasks = [task for task in (self._follower, self._identifying) if task is not None]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await self._attempts.close()
             # The lease of a process that is gone is free anyway, and the journal says so.
             with contextlib.suppress(MigconsoleError):
-                await self._journal.release_lease()
-        await self._database.close()
-        await self._journal.close()
+                if self._driving:
+                    await self._journal.release_lease()
+        finally:
+            try:
+                await self._database.close()
+            finally:
+                await self._journal.close()
 
     async def idle(self) -> None:
         """Wait until no attempt followed by this console is running."""
@@ -191,11 +205,13 @@ class Session:
             return
         self._recorder.trouble(None)
         self.identity = identity
-        if self.read_only and not self._driving and not self.run.identity:
-            return
         if not self.run.identity:
+            if self.read_only:
+                self._recorder.changed()
+                return
             await self._recorder.record(Kind.TARGET_PINNED, {"identity": asdict(identity)}, key="target.pinned")
-        pinned = ServerIdentity(**self.run.identity)
+        known = {field.name for field in fields(ServerIdentity)}
+        pinned = ServerIdentity(**{name: value for name, value in self.run.identity.items() if name in known})
         self._database.pin(pinned)
         differences = pinned.differences(identity)
         if tuple(differences) != self.run.changed:
@@ -213,19 +229,22 @@ class Session:
         """Become the driver in place of a console that is gone or silent; False while it is alive."""
         if self.read_only:
             raise StoppedError("This console is read-only")
-        self._driving = await self._journal.take_lease(self.actor, reason)
-        await self._recorder.catch_up()
-        if self._driving:
-            await self.identify()
-            self.adopted = await self._attempts.adopt()
+        async with self._deciding:
+            self._driving = await self._journal.take_lease(self.actor, reason)
+            await self._recorder.catch_up()
+            if self._driving:
+                await self.identify()
+                await self._beat()
+                self.adopted = await self._attempts.adopt(self._others())
         self._recorder.changed()
         return self._driving
 
     async def hand_over(self) -> None:
         """Stop driving; the next console that asks becomes the driver."""
-        await self._journal.release_lease()
-        self._driving = False
-        await self._recorder.catch_up()
+        async with self._deciding:
+            await self._journal.release_lease()
+            self._driving = False
+            await self._recorder.catch_up()
         self._recorder.changed()
 
     # Ask -----------------------------------------------------------------------------------------------------------
@@ -256,6 +275,11 @@ class Session:
         """An alternative as it stands today: a hook that names no command is done by hand."""
         return self._alternative(self.located(item_id), alternative)
 
+    def answer_default(self, item_id: str) -> str:
+        """What an answer is prefilled with, variables resolved; "" where there is nothing or it has no value."""
+        action = self.located(item_id).item.steps[0].step.action
+        return self._resolving.expanded(action.default) if isinstance(action, Answer) else ""
+
     def not_available(self, item_id: str, alternative: int = 0) -> str:
         """Why this version cannot carry out an item's action, or ""."""
         return not_available(self.effective(item_id, alternative), self._surroundings.unavailable)
@@ -276,10 +300,12 @@ class Session:
         Raises StoppedError when policy, confirmation or the target's identity forbid it, UsageError when a variable
         has no value.
         """
-        confirmation = confirmation or Confirmation(0)
-        prepared = await self._allowed(item_id, alternative, confirmation)
-        item = self.located(item_id).item
-        return await self._attempts.start(item, alternative, prepared, confirmation)
+        if self._alternative(self.located(item_id), alternative).step.interactive:
+            raise StoppedError(
+                "This item needs the real terminal", "", "Run it in the full screen, which gives it away."
+            )
+        attempt, _ = await self._begin(item_id, alternative, confirmation or Confirmation(0))
+        return attempt
 
     async def finished(self, item_id: str, attempt: int) -> Attempt:
         """Wait for the end of an attempt that this console follows."""
@@ -287,26 +313,34 @@ class Session:
 
     async def interactive(self, item_id: str, alternative: int, confirmation: Confirmation, run: Suspended) -> Attempt:
         """Give an item's command the real terminal; its output is not captured, and the record says so."""
-        prepared = await self._allowed(item_id, alternative, confirmation)
-        item = self.located(item_id).item
-        step = item.steps[alternative].step
+        self._alternative(self.located(item_id), alternative)
+        step = self.located(item_id).item.steps[alternative].step
         if not isinstance(step.action, RunAction):
             raise UsageError("Only a command can have the terminal")
-        attempt = await self._attempts.start(item, alternative, prepared, confirmation, interactive=True)
+        attempt, prepared = await self._begin(item_id, alternative, confirmation, interactive=True)
         argv = ["bash", "--noprofile", "--norc", "-o", "pipefail", "-c", step.action.script]
-        environment = self._attempts.terminal_environment(step, prepared, attempt)
+        environment = self._execution.terminal_environment(step, prepared, attempt)
         try:
-            code = await run(argv, environment, str(self._surroundings.project / step.cwd))
+            code = await run(argv, environment, str(self._execution.cwd(prepared)))
         except OSError as error:
             await self._attempts.end(attempt, Outcome("failed", (f"it could not be executed: {error.strerror}",)))
             return attempt
-        reason = "it had the terminal: interactive, not captured"
-        outcome = Outcome("asks" if code == 0 else "failed", (f"exit {code}", reason))
-        await self._attempts.end(attempt, outcome)
+        except BaseException as error:
+            why = f"the terminal was taken back before its end was seen ({type(error).__name__})"
+            await asyncio.shield(self._attempts.end(attempt, Outcome("interrupted", (why,))))
+            raise
+        await self._attempts.end(attempt, terminal_outcome(attempt, code))
         return attempt
 
     async def attest(self, item_id: str, value: str = "", note: str = "", reason: str = "") -> None:
-        """A named person says that it is done. ``reason`` goes with an item taken out of order."""
+        """A named person says that it is done.
+
+        ``reason`` goes with an item taken out of order, and with one whose last attempt has an unknown outcome, where
+        the note will do: how does the person know?
+        """
+        last = self.run.record(item_id).last
+        if last is not None and last.outcome == "interrupted":
+            reason = reason or note or value
         await self._move(item_id, Command.ATTEST, reason, {"value": value, "note": note})
 
     async def answer(self, item_id: str, value: str, note: str = "", reason: str = "") -> None:
@@ -314,6 +348,10 @@ class Session:
         action = self.located(item_id).item.steps[0].step.action
         if not isinstance(action, Answer):
             raise UsageError("This item takes no answer; attest it")
+        variable = self.checklist.variables.get(action.variable)
+        if (variable is not None and variable.secret) or is_secret_name(action.variable):
+            name = (variable.env if variable is not None else "") or action.variable
+            raise UsageError("A secret cannot be answered", "Answers are recorded.", f"Set {name} in the environment.")
         try:
             value = check_answer(action.type, value, action.choices)
         except AnswerError as error:
@@ -410,25 +448,58 @@ class Session:
         if prepared.unresolved:
             raise UsageError("A variable has no value", "\n".join(prepared.unresolved))
         if prepared.danger is not Danger.READ:
-            await self.identify()
-            if self.identity is None:
-                raise StoppedError(
-                    "The target cannot be identified", self.problem, "Nothing that changes anything starts."
-                )
-            if self.run.changed:
-                raise StoppedError("The target changed", "; ".join(self.run.changed))
+            await self._demand_ground()
+            again = self.verdict(item_id, Command.RUN, alternative)
+            if not again.allowed and not again.overridable:
+                raise StoppedError("This cannot run now", again.reason)
         self._resolving.demand(prepared.danger, confirmation, self.identity)
         return prepared
 
+    async def _demand_ground(self) -> None:
+        """Refuse to change anything on another target, under a flag file, or beside what an earlier attempt left."""
+        await self.identify()
+        if self.identity is None:
+            raise TargetError("The target cannot be identified", self.problem, "Nothing that changes anything starts.")
+        if self.run.changed:
+            raise StoppedError("The target changed", "; ".join(self.run.changed))
+        flags = await asyncio.to_thread(self._files.flags)
+        if flags:
+            names = " and ".join(sorted(flags))
+            raise StoppedError(f"The run is held by the file {names}", str(self.directory), "Remove it to go on.")
+        remains = await self._attempts.remains()
+        if remains:
+            raise StoppedError(
+                "An earlier attempt may still be at work",
+                "; ".join(remains),
+                "Stop it first (c on that item), or end its processes and backends by hand; then try again.",
+            )
+
+    async def _begin(
+        self, item_id: str, alternative: int, confirmation: Confirmation, *, interactive: bool = False
+    ) -> tuple[Attempt, Prepared]:
+        await self._deciding.acquire()
+        try:
+            prepared = await self._allowed(item_id, alternative, confirmation)
+            item = self.located(item_id).item
+            begun = self._attempts.begin(item, alternative, prepared, confirmation, interactive=interactive)
+        except BaseException:
+            self._deciding.release()
+            raise
+        # Not when this waiter goes away: the next decision must see what this one has put on record.
+        begun.add_done_callback(lambda _: self._deciding.release())
+        return await asyncio.shield(begun), prepared
+
     async def _move(self, item_id: str, command: Command, reason: str = "", data: dict[str, str] | None = None) -> None:
-        verdict = self.verdict(item_id, command)
-        if not verdict.allowed and not (verdict.overridable and len(reason.strip()) >= 3):
-            raise StoppedError(f"“{self.located(item_id).item.title}” cannot be changed so", verdict.reason)
-        move = MOVES[command]
-        if move is not Move.ATTEST:
-            self._demand_reason(reason, {Move.FORCE: 10}.get(move, 3))
-        payload = {"item": item_id, "move": move.value, "reason": reason, **(data or {})}
-        await self._recorder.record(Kind.ITEM_MOVED, payload, decision=True)
+        async with self._deciding:
+            item, move = self.located(item_id).item, MOVES[command]
+            verdict = self.verdict(item_id, command)
+            if not verdict.allowed and not (verdict.overridable and len(reason.strip()) >= 3):
+                raise StoppedError(f"“{item.title}” cannot be changed so", verdict.reason)
+            why = self.run.record(item_id).refusal(move, reason=reason, required=item.required)
+            if why:
+                raise UsageError(f"{why[:1].upper()}{why[1:]}")
+            payload = {"item": item_id, "move": move.value, "reason": reason, **(data or {})}
+            await self._recorder.record(Kind.ITEM_MOVED, payload, decision=True)
 
     def _demand_reason(self, reason: str, length: int) -> None:
         if len(reason.strip()) < length:
@@ -436,35 +507,63 @@ class Session:
 
     async def _beat(self) -> None:
         try:
-            self.presences = await self._journal.heartbeat()
-            self._driving = self._driving and await self._journal.holds_lease()
-            self._recorder.mend()
+            presences = await self._journal.heartbeat()
+            driving = self._driving and await self._journal.holds_lease()
         except JournalError as error:
             self._recorder.break_off(error)
+            return
+        self._recorder.mend()
+        news = driving != self._driving or {p.console for p in presences} != {p.console for p in self.presences}
+        self.presences, self._driving = presences, driving
+        if news:
+            self._recorder.changed()
 
     async def _follow(self) -> None:
-        count = 0
+        clock = asyncio.get_running_loop().time
+        beat_at = clock() + BEAT
         while True:
             await asyncio.sleep(FOLLOW)
-            count += 1
-            try:
-                await self._recorder.catch_up()
-                await self._watch_flags()
-            except MigconsoleError as error:
-                self._recorder.trouble(error)
-            if count % int(BEAT / FOLLOW) == 0:
-                await self._beat()
-                if self.identity is None:
-                    await self.identify()
+            await self._guarded(self._recorder.catch_up, "journal")
+            await self._guarded(self._watch_flags, "flags")
+            if clock() >= beat_at:
+                beat_at = clock() + BEAT
+                await self._guarded(self._beat, "presence")
+                await self._guarded(self._look_after, "attempts")
+
+    async def _guarded(self, work: Callable[[], Awaitable[None]], source: str) -> None:
+        """One thing of the follower's; what goes wrong with it is shown, and ends neither the others nor the loop."""
+        try:
+            await work()
+        except MigconsoleError as error:
+            self._recorder.trouble(error, source)
+        except Exception as error:  # the loop must outlive whatever it meets
+            fault = MigconsoleError("The console stumbled over the run", f"{type(error).__name__}: {error}")
+            self._recorder.trouble(fault, source)
+        else:
+            if source != "attempts":
+                self._recorder.trouble(None, source)
+
+    async def _look_after(self) -> None:
+        """Take over attempts that nobody follows any more, and ask for a server that could not be identified."""
+        if self._driving:
+            await self._attempts.adopt(self._others())
+        if self.identity is None and (self._identifying is None or self._identifying.done()):
+            # Beside the loop: a server that does not answer must not stop the heartbeats.
+            self._identifying = asyncio.create_task(self._guarded(self.identify, "identity"), name="identify")
+
+    def _others(self) -> Mapping[str, float]:
+        return {p.console: p.age for p in self.presences if p.console != self.console_id}
 
     async def _watch_flags(self) -> None:
-        """A HOLD file holds the run from any shell; its removal releases what it held."""
+        """A HOLD file holds the run from any shell; its removal releases what it held. PANIC outranks HOLD."""
         flags = await asyncio.to_thread(self._files.flags)
+        if not self._driving:
+            return
         held = self.run.hold
-        for name in ("PANIC", "HOLD"):
-            if name in flags and held is None and self._driving:
-                reason = flags[name] or f"the file {name} lies in the run directory"
-                await self._recorder.record(Kind.HOLD, {"reason": reason, "owner": f"file {name}"}, decision=True)
-                return
-        if held is not None and held.owner.startswith("file ") and not flags and self._driving:
+        by_file = held is not None and held.owner.startswith("file ")
+        name = next((flag for flag in ("PANIC", "HOLD") if flag in flags), "")
+        if name and (held is None or (by_file and name == "PANIC" and held.owner != "file PANIC")):
+            reason = flags[name] or f"the file {name} lies in the run directory"
+            await self._recorder.record(Kind.HOLD, {"reason": reason, "owner": f"file {name}"}, decision=True)
+        elif by_file and not flags:
             await self._recorder.record(Kind.RELEASE, {}, decision=True)

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field, replace
 
 from migconsole.domain.checklist import Danger, Step
 from migconsole.domain.expectation import Judgement, Observation, evaluate, patterns
+from migconsole.domain.patterns import compile_pattern, first_lines
 from migconsole.domain.run import Attempt
 from migconsole.domain.text import sanitise
-from migconsole.engine.ports import CheckResult, JobPhase, JobStatus, Output
+from migconsole.engine.ports import CheckResult, JobPhase, JobResult, JobStatus, Output
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,10 @@ class Outcome:
     def adding(self, lines: tuple[str, ...]) -> Outcome:
         """The same with more evidence."""
         return replace(self, lines=(*self.lines, *lines))
+
+    def because(self, outcome: str, reason: str) -> Outcome:
+        """Another outcome, with one more reason."""
+        return replace(self, outcome=outcome, reasons=(*self.reasons, reason))
 
     def measured(self, duration: float, size: int, sha256: str) -> Outcome:
         """The same with how long it took and what its output file holds."""
@@ -50,6 +55,9 @@ def survivors(status: JobStatus) -> tuple[str, ...]:
 
 def _judged(step: Step, attempt: Attempt, status: JobStatus, output: Output | None) -> Outcome:
     result = status.result
+    if status.phase in (JobPhase.NOT_STARTED, JobPhase.REVOKED):
+        why = "it never began: its console ended before the job claimed the attempt, nothing was executed"
+        return Outcome("interrupted", (why,))
     if status.phase is not JobPhase.FINISHED or result is None:
         return Outcome("interrupted", (status.reason or "its job ended without leaving a result",))
     mutating = attempt.danger != Danger.READ
@@ -57,28 +65,36 @@ def _judged(step: Step, attempt: Attempt, status: JobStatus, output: Output | No
         return Outcome("failed", (result.error or "it could not be executed",))
     if result.timed_out:
         return Outcome("failed", (f"no end within {step.timeout:g} s; it was stopped",))
-    if result.signal is not None or (attempt.signals and result.exit_code != 0):
-        how = (
-            f"ended by signal {result.signal}" if result.signal is not None else f"exit {result.exit_code} after a stop"
-        )
+    # A stop by PANIC, or by another console while the journal could not be written, is known to the job alone.
+    stopped = attempt.signals[-1] if attempt.signals else result.stopped_by
+    if result.signal is not None or (stopped and result.exit_code != 0):
+        after = f" after a stop ({stopped})" if stopped else ""
+        how = f"ended by signal {result.signal}" if result.signal is not None else f"exit {result.exit_code}"
         if mutating:
-            return Outcome("interrupted", (f"{how}: what it changed before is not known",))
-        return Outcome("failed", (how,))
-    complete = not result.error
-    matched = _matched(step, output)
+            return Outcome("interrupted", (f"{how}{after}: what it changed before is not known",))
+        return Outcome("failed", (f"{how}{after}",))
+    outcome = _judged_output(step, result, output)
+    if stopped and outcome.outcome == "passed":
+        return outcome.because("asks", f"a stop was sent while it ran ({stopped}): was all of it done?")
+    return outcome
+
+
+def _judged_output(step: Step, result: JobResult, output: Output | None) -> Outcome:
+    missing = _incomplete(result, output)
+    matched = _matched(step, output, whole=not missing)
     captured, missed = _captured(step, output)
     observation = Observation(exit_code=result.exit_code, matched=matched)
     judgement = evaluate(step.expect, (observation,)) if step.expect else Judgement(None)
     reasons = [*judgement.reasons, *missed]
-    if not complete:
-        reasons.append(f"the output is incomplete: {result.error}")
+    if missing:
+        reasons.append(f"the output is incomplete: {missing}")
     expects_exit = step.expect is not None and any(c.key == "exit" for c in step.expect.conditions)
     if result.exit_code != 0 and not expects_exit:
         reasons.insert(0, f"exit {result.exit_code}")
         return Outcome("failed", tuple(reasons), captured=captured)
     if judgement.passed is False:
         return Outcome("failed", tuple(reasons), captured=captured)
-    if judgement.passed is None or not complete:
+    if judgement.passed is None or missing:
         if step.expect is None:
             reasons.append("exit 0, and nothing was declared that it must show: did it do what it should?")
         return Outcome("asks", tuple(reasons), captured=captured)
@@ -98,6 +114,34 @@ def judge_check(step: Step, result: CheckResult) -> Outcome:
     return Outcome(word, judgement.reasons, result.lines)
 
 
+def terminal_outcome(attempt: Attempt, code: int) -> Outcome:
+    """How a command that had the terminal ended: nobody captured what it showed, so it is never a pass."""
+    seen = "it had the terminal: interactive, not captured"
+    if code == 0:
+        return Outcome("asks", ("exit 0", seen))
+    how = f"ended by signal {-code}" if code < 0 else f"exit {code}"
+    # 128 + n is what a shell says of a command that a signal ended, ctrl+c for one.
+    if (code < 0 or code > 128) and attempt.danger != Danger.READ:
+        return Outcome("interrupted", (f"{how}: what it changed before is not known", seen))
+    return Outcome("failed", (how, seen))
+
+
+def _incomplete(result: JobResult, output: Output | None) -> str:
+    """Why the output cannot be taken for all that the command wrote, or "": what is not there proves nothing."""
+    if result.error:
+        return result.error
+    if output is None:
+        return "its file is gone" if result.size else ""
+    _settled(output)
+    if output.note:
+        return output.note
+    if not output.complete:
+        return "it is too large to be read in a minute"
+    if output.size != result.size:
+        return f"its file has {output.size} bytes, the job wrote {result.size}"
+    return ""
+
+
 def _settled(output: Output) -> None:
     deadline = time.monotonic() + 60
     output.grow(0.5)
@@ -105,12 +149,17 @@ def _settled(output: Output) -> None:
         output.grow(0.5)
 
 
-def _matched(step: Step, output: Output | None) -> dict[str, bool]:
-    wanted = patterns(step.expect) if step.expect else ()
-    if output is None:
-        return dict.fromkeys(wanted, False)
-    _settled(output)
-    return {pattern: output.find(pattern.encode(), 0) is not None for pattern in wanted}
+def _matched(step: Step, output: Output | None, *, whole: bool) -> dict[str, bool]:
+    """Which patterns the output holds; from one that is not whole, only those that were found are known."""
+    found: dict[str, bool] = {}
+    for pattern in patterns(step.expect) if step.expect else ():
+        try:
+            hit = output is not None and output.find(pattern.encode(), 0) is not None
+        except re.error:  # legal in a text, not in bytes, such as \u00e9
+            continue
+        if hit or whole:
+            found[pattern] = hit
+    return found
 
 
 def _captured(step: Step, output: Output | None) -> tuple[dict[str, str], list[str]]:
@@ -123,11 +172,11 @@ def _captured(step: Step, output: Output | None) -> tuple[dict[str, str], list[s
             _settled(output)
             number = output.find(pattern.encode(), max(0, len(output) - 1), backwards=True)
             if number is not None:
-                text = sanitise(output.line(number).decode("utf-8", "replace"))
-                matches = list(re.finditer(pattern, text))
-                found = matches[-1] if matches else None
+                text = first_lines(sanitise(output.line(number).decode("utf-8", "replace")))
+                matches = list(compile_pattern(pattern).finditer(text))
+                found = (matches[-1][1] if matches[-1].re.groups else matches[-1][0]) if matches else None
         if found is None:
             missed.append(f"nothing in the output matches what “{name}” is captured with")
         else:
-            captured[name] = found.group(1) if found.re.groups else found.group(0)
+            captured[name] = found
     return captured, missed

@@ -24,7 +24,7 @@ FORMS = {
 }
 """What to ask for, in words, by type."""
 
-_WINDOW = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d)(?::\d\d)?Z?\s+(\S+)")
+_WINDOW = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d)(?::\d\d)?Z?\s+(?:for\s+)?(\S+)")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]")
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://\S+", re.IGNORECASE)
 

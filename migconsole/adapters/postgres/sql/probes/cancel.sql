@@ -1,0 +1,4 @@
+-- Cancel what one backend runs ($1 its pid), if it is still the one that was shown ($2 when it began).
+SELECT backend_start IS NULL AS hidden,
+       CASE WHEN backend_start = $2 THEN pg_catalog.pg_cancel_backend(pid) END AS signalled
+FROM pg_catalog.pg_stat_get_activity($1)

@@ -1,0 +1,7 @@
+-- Work with a progress of its own, by function: the views of it open pg_database. mark moves whenever anything does.
+SELECT pid, datid, relid, 'VACUUM' AS command,
+       (ARRAY['initializing', 'scanning heap', 'vacuuming indexes', 'vacuuming heap', 'cleaning up indexes',
+              'truncating heap', 'performing final cleanup'])[param1 + 1] AS phase,
+       CASE WHEN param1 = 3 THEN param4 ELSE param3 END AS done, param2 AS total, 'blocks' AS unit,
+       param1 + param3 + param4 + param5 + param7 AS mark
+FROM pg_catalog.pg_stat_get_progress_info('VACUUM')

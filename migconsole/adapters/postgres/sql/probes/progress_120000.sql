@@ -1,0 +1,15 @@
+-- Work with a progress of its own, by function: the views of it open pg_database. mark moves whenever anything does.
+-- needs: pg_stat_progress_cluster
+SELECT pid, datid, relid, 'VACUUM' AS command,
+       (ARRAY['initializing', 'scanning heap', 'vacuuming indexes', 'vacuuming heap', 'cleaning up indexes',
+              'truncating heap', 'performing final cleanup'])[param1 + 1] AS phase,
+       CASE WHEN param1 = 3 THEN param4 ELSE param3 END AS done, param2 AS total, 'blocks' AS unit,
+       param1 + param3 + param4 + param5 + param7 AS mark
+FROM pg_catalog.pg_stat_get_progress_info('VACUUM')
+UNION ALL
+SELECT pid, datid, relid, (ARRAY['CLUSTER', 'VACUUM FULL'])[param1],
+       (ARRAY['initializing', 'seq scanning heap', 'index scanning heap', 'sorting tuples', 'writing new heap',
+              'swapping relation files', 'rebuilding index', 'performing final cleanup'])[param2 + 1],
+       CASE WHEN param6 > 0 THEN param7 ELSE param4 END, nullif(param6, 0),
+       CASE WHEN param6 > 0 THEN 'blocks' ELSE 'tuples' END, param2 + param4 + param5 + param7 + param8
+FROM pg_catalog.pg_stat_get_progress_info('CLUSTER')

@@ -1,0 +1,2 @@
+-- Bytes of the target ($1). Walks its files, which takes 0.3 s for a hundred thousand of them, but no lock.
+SELECT pg_catalog.pg_database_size($1::oid) AS size

@@ -1,0 +1,10 @@
+-- Replication slots by function: the view of them opens pg_database.
+-- needs: pg_replication_slots.invalidation_reason pg_replication_slots.inactive_since
+SELECT slot_name, slot_type, active, active_pid, temporary,
+       wal_status, safe_wal_size AS safe_bytes, invalidation_reason AS invalidation,
+       extract(epoch FROM clock_timestamp() - inactive_since)::float8 AS inactive_s,
+       pg_catalog.pg_wal_lsn_diff(
+           CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn()
+                ELSE pg_catalog.pg_current_wal_lsn() END, restart_lsn)::bigint AS retained,
+       pg_catalog.age(xmin) AS xmin_age, pg_catalog.age(catalog_xmin) AS catalog_xmin_age
+FROM pg_catalog.pg_get_replication_slots()

@@ -12,7 +12,7 @@ from migconsole.domain.quantities import format_duration
 from migconsole.domain.run import left, overall
 from migconsole.engine.resolve import Confirmation
 from migconsole.engine.session import Session
-from migconsole.errors import EXIT_FAILED, EXIT_OK, EXIT_STOPPED, EXIT_UNKNOWN, MigconsoleError, UsageError
+from migconsole.errors import EXIT_FAILED, EXIT_OK, EXIT_STOPPED, EXIT_UNKNOWN, MigconsoleError, StoppedError, UsageError
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class Headless:
         """Go through every item in order. Returns the exit code; the reason for a stop has been said."""
         self._check_names()
         if not self._session.driving:
-            raise MigconsoleError("Another console drives this run", remedy="Wait until it ends, or let it hand over.")
+            raise StoppedError("Another console drives this run", remedy="Wait until it ends, or let it hand over.")
         try:
             for located in self._session.checklist.walk():
                 if not located.item.items:
@@ -65,7 +65,11 @@ class Headless:
         except MigconsoleError as error:
             self._say(str(error))
             return error.exit_code
-        return EXIT_OK if not left(self._session.run, self._session.checklist) else EXIT_STOPPED
+        remaining = left(self._session.run, self._session.checklist)
+        if not remaining:
+            return EXIT_OK
+        self._say("left: " + ", ".join(f"“{item.title}” ({self._state(item.id).value})" for item in remaining[:5]))
+        return EXIT_STOPPED
 
     def summary(self) -> str:
         """How far the run is, in one line."""
@@ -138,7 +142,9 @@ class Headless:
         item, session = located.item, self._session
         preview = session.preview(item.id, alternative)
         if not preview.verdict.allowed:
-            raise _Halt(EXIT_STOPPED, f"“{item.title}” ({item.id}) cannot run: {preview.verdict.reason}")
+            unreachable = session.identity is None and preview.danger is not Danger.READ
+            code = EXIT_FAILED if unreachable else EXIT_STOPPED
+            raise _Halt(code, f"“{item.title}” ({item.id}) cannot run: {preview.verdict.reason}")
         confirmation = self._confirmed(located, preview.danger, preview.target_name)
         attempt = await session.start(item.id, alternative, confirmation)
         await session.finished(item.id, attempt.number)
@@ -148,7 +154,7 @@ class Headless:
         needed = tier(danger, self._session.run.environment)
         if danger is Danger.MUTATING and not {Danger.MUTATING, Danger.DESTRUCTIVE} & self._permissions.allow:
             raise _Halt(EXIT_STOPPED, f"“{located.item.title}” changes something; allow it with --allow mutating")
-        if danger is Danger.DESTRUCTIVE and self._permissions.confirm != name:
+        if danger is Danger.DESTRUCTIVE and (not name or self._permissions.confirm != name):
             raise _Halt(
                 EXIT_STOPPED, f"“{located.item.title}” is destructive; confirm it with --confirm {name or 'NAME'}"
             )
@@ -167,6 +173,12 @@ class Headless:
             raise _Halt(EXIT_UNKNOWN, f"the outcome of “{located.item.title}” is unknown: {self._output(located)}")
         if record.awaiting:
             await self._attest(located)
+        elif not record.state.done:
+            # Its end is not on record (the journal cannot be written, or somebody moved it): never simply go on.
+            raise _Halt(EXIT_UNKNOWN, f"“{located.item.title}” is {record.state.value}: {self._session.problem}")
+
+    def _state(self, item_id: str) -> ItemState:
+        return self._session.run.record(item_id).state
 
     def _output(self, located: Located) -> str:
         record = self._session.run.record(located.item.id)

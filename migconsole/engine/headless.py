@@ -12,7 +12,15 @@ from migconsole.domain.quantities import format_duration
 from migconsole.domain.run import left, overall
 from migconsole.engine.resolve import Confirmation
 from migconsole.engine.session import Session
-from migconsole.errors import EXIT_FAILED, EXIT_OK, EXIT_STOPPED, EXIT_UNKNOWN, MigconsoleError, StoppedError, UsageError
+from migconsole.errors import (
+    EXIT_FAILED,
+    EXIT_OK,
+    EXIT_STOPPED,
+    EXIT_UNKNOWN,
+    MigconsoleError,
+    StoppedError,
+    UsageError,
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from textual.binding import BindingType
 from textual.command import Provider
 from textual.screen import Screen
+from textual.widgets import Input
 
 from migconsole.domain.text import sanitise, sanitise_line
 from migconsole.engine.palette import Palette
@@ -250,6 +251,11 @@ class MigconsoleApp(Exits):
         """Not over a dialog: a command chosen there would act behind it."""
         if not self.screen.is_modal:
             super().action_command_palette()
+            self.call_after_refresh(self._still)
+
+    def _still(self) -> None:
+        for field in self.screen.query(Input):
+            field.cursor_blink = False
 
     def command_theme(self) -> None:
         """The next theme."""

@@ -17,7 +17,8 @@ def reference() -> str:
     """The whole document."""
     parts = [_INTRODUCTION]
     for scope in Scope:
-        parts.append(f"## {scope.value[0].upper()}{scope.value[1:]}\n\n| key | command | what it does |\n|---|---|---|\n")
+        title = f"{scope.value[0].upper()}{scope.value[1:]}"
+        parts.append(f"## {title}\n\n| key | command | what it does |\n|---|---|---|\n")
         for command in COMMANDS:
             if command.scope is scope:
                 shown = " ".join(f"`{label(key)}`" for key in command.keys)

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from migconsole.tui import keys
+from migconsole.tui.app import MigconsoleApp
 from migconsole.tui.commands import COMMANDS, Context, Scope, in_scope, removed, verdict
 from migconsole.tui.operations import Operations
+from migconsole.tui.screens.dialogs.base import FormDialog
 from migconsole.tui.screens.help import HelpScreen
 from migconsole.tui.screens.main import MainScreen
 from migconsole.tui.screens.runs import RunsScreen
@@ -32,8 +34,6 @@ def test_no_key_means_two_things_in_one_place(context: Context) -> None:
 
 
 def test_every_command_has_somebody_who_does_it() -> None:
-    from migconsole.tui.app import MigconsoleApp
-
     owners = (MigconsoleApp, MainScreen, RunsScreen, TimelineScreen)
     for command in COMMANDS:
         done = any(hasattr(owner, f"command_{command.id}") for owner in owners)
@@ -103,21 +103,25 @@ async def back_to_main(c: Console) -> None:
     await c.press("escape", "1")
 
 
-async def test_the_runs_screen_opens_a_run_and_starts_a_checklist(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("downs", "expected"), [(0, "run"), (3, "checklist")])
+async def test_the_runs_screen_opens_a_run_and_starts_a_checklist(downs: int, expected: str, tmp_path: Path) -> None:
     world = World(tmp_path)
-    for downs, expected in ((0, "run"), (3, "checklist")):
-        app = world.app()
-        library = FakeLibrary(world)
-        app.session, app.library = None, library
-        async with app.run_test(size=(120, 40), notifications=True) as pilot:
-            await eventually(lambda: isinstance(app.screen, RunsScreen) and app.screen.chosen() is not None)
-            await pilot.press("slash", "z", "z", "escape", "f5")
-            await eventually(lambda: app.screen.chosen() is not None if isinstance(app.screen, RunsScreen) else False)
-            await pilot.press(*["j"] * downs, "enter")
-            await eventually(lambda: any(isinstance(s, MainScreen) for s in app.screen_stack))
-            assert library.asked[0][0] == expected
-            await pilot.press("L")
-            await eventually(lambda: isinstance(app.screen, RunsScreen))
+    app = world.app()
+    library = FakeLibrary(world)
+    app.session, app.library = None, library
+
+    def chosen() -> object:
+        return isinstance(app.screen, RunsScreen) and app.screen.chosen()
+
+    async with app.run_test(size=(120, 40), notifications=True) as pilot:
+        await eventually(chosen)
+        await pilot.press("slash", "z", "z", "escape", "f5")
+        await eventually(chosen)
+        await pilot.press(*["j"] * downs, "enter")
+        await eventually(lambda: any(isinstance(s, MainScreen) for s in app.screen_stack))
+        assert library.asked[0][0] == expected
+        await pilot.press("L")
+        await eventually(lambda: isinstance(app.screen, RunsScreen))
 
 
 async def test_help_lists_why_a_key_is_disabled(tmp_path: Path) -> None:
@@ -161,8 +165,6 @@ async def test_a_watching_console_says_who_drives_and_may_take_over(tmp_path: Pa
         assert "watches; H takes over" in c.status
         world.journal.free = True
         await c.press("H")
-        from migconsole.tui.screens.dialogs.base import FormDialog
-
         await c.shown(FormDialog)
         await c.type("their line dropped")
         await c.press("enter")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from textual.widgets import Input
 
 from migconsole.domain.items import ItemState
@@ -14,24 +15,21 @@ from migconsole.tui.screens.dialogs.confirm import ConfirmDialog, TypedDialog
 from migconsole.tui.screens.dialogs.stop import StopDialog
 from migconsole.tui.screens.main import MainScreen
 from tests.tui.driving import Console, console
-from tests.tui.fakes import World
+from tests.tui.fakes import Hands, World
 
 
-def test_a_held_key_never_accepts_however_long_it_is_held() -> None:
-    now = 0.0
-    guard = Guard(lambda: now)
-    for start in (0.0, 0.3, 0.49):
-        guard.open()
-        now = start
+@pytest.mark.parametrize("start", [0.0, 0.3, 0.49])
+def test_a_held_key_never_accepts_however_long_it_is_held(start: float) -> None:
+    hands = Hands()
+    guard = Guard(lambda: hands.mono)
+    hands.forward(start)
+    assert not guard.accepts("y")
+    hands.forward(0.66)  # the usual delay before a held key repeats
+    for _ in range(200):
         assert not guard.accepts("y")
-        now += 0.66  # the usual delay before a held key repeats
-        for _ in range(200):
-            assert not guard.accepts("y")
-            now += 0.03
-        now += 1.0
-        assert guard.accepts("y")
-        now = 0.0
-        guard = Guard(lambda: now)
+        hands.forward(0.03)
+    hands.forward(1.0)
+    assert guard.accepts("y"), "let go and pressed again"
 
 
 async def asked(c: Console, item: str = "cache") -> ConfirmDialog:
@@ -79,7 +77,13 @@ async def test_tier_one_shows_command_target_and_undo_before_the_question(tmp_pa
     async with console(World(tmp_path)) as c:
         await asked(c)
         text = c.text()
-        for words in ("redis-cli flushdb", "fulfillment_ops_db@db1:5432", "no undo is known", "mutating", "✔ not on hold"):
+        for words in (
+            "redis-cli flushdb",
+            "fulfillment_ops_db@db1:5432",
+            "no undo is known",
+            "mutating",
+            "✔ not on hold",
+        ):
             assert words in text
 
 

@@ -119,7 +119,7 @@ async def test_ctrl_c_copies_a_selection_with_secrets_masked(tmp_path: Path) -> 
 async def test_a_failure_of_the_console_leaves_a_masked_log(tmp_path: Path) -> None:
     world = World(tmp_path)
     app = None
-    with pytest.raises(RuntimeError):
+    with pytest.raises(RuntimeError):  # noqa: PT012 - the application raises when it ends
         async with console(world) as c:
             app = c.app
 

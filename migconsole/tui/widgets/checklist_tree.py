@@ -98,10 +98,10 @@ class ChecklistTree(ScrollView, can_focus=True):
 
     def filter(self, match: Match | None) -> None:
         """Show only what matches, with its headings."""
+        before = self.cursor_key
         self._match = match
         self.rebuild()
-        row = self.cursor
-        if match is not None and row is not None and row.item is None:
+        if match is not None and self.cursor_key != before:
             first = next((r for r in self.rows if r.item is not None), None)
             if first is not None:
                 self.go(first.key)

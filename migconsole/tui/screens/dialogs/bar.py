@@ -14,6 +14,7 @@ from textual.widgets import Input, Static
 
 from migconsole.tui.format import Clock
 from migconsole.tui.guard import QUIET, Guard
+from migconsole.tui.widgets.line_input import LineInput
 
 
 class AttestBar(ModalScreen[tuple[str, str] | None]):
@@ -33,8 +34,8 @@ class AttestBar(ModalScreen[tuple[str, str] | None]):
         """Label, two inputs, keys."""
         with Horizontal(id="bar"):
             yield Static(self._title, id="bar-title", markup=False)
-            yield Input(placeholder="value (optional)", id="bar-value", compact=True)
-            yield Input(placeholder="note (optional)", id="bar-note", compact=True)
+            yield LineInput(placeholder="value (optional)", id="bar-value", compact=True)
+            yield LineInput(placeholder="note (optional)", id="bar-note", compact=True)
             yield Static(Content.assemble(("enter", "bold $accent"), " attests · esc back"), id="bar-keys")
 
     def on_mount(self) -> None:
@@ -75,7 +76,8 @@ class LineBar(ModalScreen[str | None]):
         """Label, input, what is wrong."""
         with Horizontal(id="bar"):
             yield Static(self._title, id="bar-title", markup=False)
-            yield Input(self._value, placeholder=self._placeholder, id="bar-line", compact=True, select_on_focus=False)
+            hint = self._placeholder
+            yield LineInput(self._value, placeholder=hint, id="bar-line", compact=True, select_on_focus=False)
             yield Static("", id="bar-keys", markup=False)
 
     def on_input_changed(self, event: Input.Changed) -> None:

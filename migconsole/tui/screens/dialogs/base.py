@@ -18,6 +18,7 @@ from textual.widgets import Input, Static
 
 from migconsole.tui.format import Clock
 from migconsole.tui.guard import Guard
+from migconsole.tui.widgets.line_input import LineInput
 
 Answer = TypeVar("Answer")
 
@@ -200,7 +201,7 @@ class FormDialog(Dialog[dict[str, str]]):
         for number, field in enumerate(self._fields):
             yield Static(field.label, classes="field-label", markup=False)
             default = "default" if number == 0 else ""
-            yield Input(
+            yield LineInput(
                 field.value,
                 placeholder=field.placeholder,
                 id=f"field-{field.id}",

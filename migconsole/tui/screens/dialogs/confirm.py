@@ -13,6 +13,7 @@ from migconsole.tui import format
 from migconsole.tui.format import Clock
 from migconsole.tui.item_text import DANGER_STYLE, command_text
 from migconsole.tui.screens.dialogs.base import Dialog
+from migconsole.tui.widgets.line_input import LineInput
 
 
 def summary(preview: Preview) -> Content:
@@ -77,7 +78,7 @@ class TypedDialog(Dialog[Confirmation]):
     def answers(self) -> ComposeResult:
         """What must be typed, where, and whether it is right."""
         yield Static("", id="typed-label", classes="field-label", markup=False)
-        yield Input(id="typed", classes="default", select_on_focus=False)
+        yield LineInput(id="typed", classes="default", select_on_focus=False)
         yield Static("", id="typed-check", classes="field-check", markup=False)
 
     def on_mount(self) -> None:

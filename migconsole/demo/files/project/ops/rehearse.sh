@@ -8,17 +8,13 @@ elsewhere() {
   sed -E "s#^(postgres(ql)?://[^/]*)/[^?]*#\\1/$1#" <<<"$url"
 }
 
-# rehearse NAME [pg_dump option]...: copies into the database NAME what pg_dump gives, and migrates that.
+# rehearse NAME: copies the database to NAME on the same server, with invented addresses, and migrates the copy.
 rehearse() {
   local name="$1" copy
-  shift
   copy="$(elsewhere "$name")"
   psql -XAtq -v ON_ERROR_STOP=1 -d "$(elsewhere postgres)" -c "SET client_min_messages = warning" \
     -c "DROP DATABASE IF EXISTS $name" -c "CREATE DATABASE $name"
-  pg_dump -d "$url" --no-owner "$@" | psql -Xq -v ON_ERROR_STOP=1 -d "$copy" >/dev/null
-  if [[ " $* " == *" --schema-only "* ]]; then # the record of what is applied belongs to the schema
-    pg_dump -d "$url" --data-only --table=_prisma_migrations | psql -Xq -v ON_ERROR_STOP=1 -d "$copy" >/dev/null
-  fi
+  pg_dump -d "$url" --no-owner | psql -Xq -v ON_ERROR_STOP=1 -d "$copy" >/dev/null
   psql -XAtq -v ON_ERROR_STOP=1 -d "$copy" -c "UPDATE portal_users SET email = 'user' || id || '@example.test'"
   DATABASE_URL="$copy" ./prisma/migrations/apply-all-migrations.sh
 }

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# The test suite, against the staging copy that ops/apply-to-staging.sh makes: schema, first data, smoke tests.
+# The test suite, against the development copy that ops/apply-to-development.sh makes: schema, first data, smoke tests.
 
 source "$(dirname "${BASH_SOURCE[0]}")/rehearse.sh"
 
-DATABASE_URL="$(elsewhere fulfillment_ops_staging)"
+DATABASE_URL="$(elsewhere fulfillment_ops_development)"
 export DATABASE_URL
 if ! psql -XAtq -d "$DATABASE_URL" -c "SELECT 1" >/dev/null; then
-  echo "there is no staging copy; run ./ops/apply-to-staging.sh first" >&2
+  echo "there is no development copy; run ./ops/apply-to-development.sh first" >&2
   exit 1
 fi
 

@@ -172,8 +172,8 @@ class Headless:
         record = self._session.run.record(located.item.id)
         self._say(self._line(located))
         attempt = record.last
-        if attempt is not None:
-            for line in (*attempt.reasons, *(attempt.lines[:5] if attempt.outcome != "passed" else ())):
+        if attempt is not None and attempt.outcome != "passed":
+            for line in (*attempt.reasons, *attempt.lines[:5]):
                 self._say(f"      {line}")
         if record.state is ItemState.FAILED:
             raise _Halt(EXIT_FAILED, f"“{located.item.title}” failed; its output: {self._output(located)}")

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from migconsole.domain.checklist import Danger, Step
+from migconsole.domain.checklist import Danger, Sql, Step
 from migconsole.domain.expectation import Judgement, Observation, evaluate, patterns
 from migconsole.domain.patterns import compile_pattern, first_lines
 from migconsole.domain.run import Attempt
@@ -105,7 +105,8 @@ def judge_check(step: Step, result: CheckResult) -> Outcome:
     """Judge a query or check by the expectation; without one a check's own opinion counts, a query asks a person."""
     if step.expect is not None:
         judgement = evaluate(step.expect, result.observations)
-        if judgement.passed is not False and result.judgement is None and result.reason:
+        # A query that was cut cannot be judged by its rows; a check's open question is answered by what was declared.
+        if judgement.passed is not False and result.reason and isinstance(step.action, Sql):
             judgement = Judgement(None, (*judgement.reasons, result.reason))
     else:
         reason = result.reason or "nothing was declared that the result must show: is this what it should be?"

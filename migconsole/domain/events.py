@@ -34,6 +34,8 @@ class Kind(StrEnum):
     HOLD = "hold"
     RELEASE = "release"
     TRIPWIRE = "tripwire"
+    ALARM = "alarm"
+    ALARM_ACKNOWLEDGED = "alarm.acknowledged"
     RUN_ENDED = "run.ended"
 
 

@@ -138,13 +138,32 @@ class Hold:
     until: str = ""
 
 
+@dataclass(slots=True)
+class AlarmRecord:
+    """A health alarm as the journal has it. ``raised`` and ``cleared`` are UTC ISO 8601, ``cleared`` "" while it lasts.
+
+    ``evidence`` are the rows that raised it, frozen; ``acknowledged`` names the person who has seen it.
+    """
+
+    id: int
+    probe: str
+    level: str
+    message: str
+    raised: str
+    cleared: str = ""
+    acknowledged: str = ""
+    note: str = ""
+    evidence: tuple[Mapping[str, Any], ...] = ()
+
+
 @dataclass
 class Run:
     """The state of a run after the events up to ``head``.
 
     ``identity`` is the pinned ServerIdentity as a mapping, ``changed`` the differences last seen against it.
     ``captured`` are values captured from output or answered by a person. ``boxes`` are the checklist's forward
-    leaves and headings in order, ``rollback`` those of the rollback procedure.
+    leaves and headings in order, ``rollback`` those of the rollback procedure. ``alarms`` are those of the health
+    watcher by identifier, in the order in which they were raised.
     """
 
     run_id: str = ""
@@ -170,6 +189,7 @@ class Run:
     last_at: str = ""
     last_mono: float = 0.0
     anomalies: list[str] = field(default_factory=list)
+    alarms: dict[int, AlarmRecord] = field(default_factory=dict)
 
     def record(self, item_id: str) -> ItemRecord:
         """The record of an item, untouched if nothing happened to it yet."""
@@ -430,6 +450,26 @@ def _ended(run: Run, event: Event) -> None:
     run.ended_at, run.ending = event.at, event.data["ending"]
 
 
+def _alarm(run: Run, event: Event) -> None:
+    data = event.data
+    number, change = int(data["alarm"]), data["change"]
+    if change == "raised":
+        evidence = tuple(dict(row) for row in data.get("evidence") or ())
+        run.alarms[number] = AlarmRecord(
+            number, data["probe"], data["level"], data["message"], data.get("at") or event.at, evidence=evidence
+        )
+    elif change == "cleared":
+        run.alarms[number].cleared = data.get("at") or event.at
+    else:
+        raise ValueError(f"an alarm cannot be {change!r}")
+
+
+def _alarm_acknowledged(run: Run, event: Event) -> None:
+    alarm = run.alarms[int(event.data["alarm"])]
+    if not alarm.acknowledged:
+        alarm.acknowledged, alarm.note = event.actor, event.data.get("note", "")
+
+
 def _nothing(run: Run, event: Event) -> None:
     """For events that are evidence and change no state."""
 
@@ -452,5 +492,7 @@ _HANDLERS: dict[str, Callable[[Run, Event], None]] = {
     Kind.HOLD: _hold,
     Kind.RELEASE: _release,
     Kind.TRIPWIRE: _nothing,
+    Kind.ALARM: _alarm,
+    Kind.ALARM_ACKNOWLEDGED: _alarm_acknowledged,
     Kind.RUN_ENDED: _ended,
 }

@@ -11,6 +11,7 @@ import os
 import signal
 import struct
 import termios
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -28,11 +29,15 @@ class StartError(Exception):
 
 
 class Child:
-    """A started command: ``pid``, the descriptors to read (stdout, and stderr where it is apart), and its end."""
+    """A started command: ``pid``, the descriptors to read (stdout, and stderr where it is apart), and its end.
 
-    def __init__(self, process: Any, streams: Sequence[int], terminal: int | None) -> None:
+    ``began`` is when it was started, on the monotonic clock.
+    """
+
+    def __init__(self, process: Any, streams: Sequence[int], terminal: int | None, began: float) -> None:
         self._process = process
         self.pid: int = process.pid
+        self.began = began
         self.streams = tuple(streams)
         self.terminal = terminal
 
@@ -71,6 +76,7 @@ def start(
     if not os.path.isdir(cwd):
         raise StartError(f"the working directory {cwd} does not exist")
     reading, writing = _terminal(rows, columns) if tty else _pipes()
+    began = time.monotonic()
     with open(os.devnull, "rb") as nothing:
         try:
             command = sh.Command(arguments[0])(
@@ -98,7 +104,7 @@ def start(
                 os.close(descriptor)
     for descriptor in reading:
         os.set_blocking(descriptor, False)
-    return Child(command.process, reading, reading[0] if tty else None)
+    return Child(command.process, reading, reading[0] if tty else None, began)
 
 
 def _terminal(rows: int, columns: int) -> tuple[list[int], list[int]]:

@@ -86,7 +86,7 @@ class Runner:
         limit = self._request.get("timeout") if self._request.get("danger") == "read" else None
         watch = Watch(self._claim, child, channels, recorder, control, panic, limit)
         code = watch.until_ended()
-        ended, duration = watch.ended_at, watch.ended - began
+        ended, duration = watch.ended_at, watch.ended - child.began
         recorder.close()
         survivors = watch.survivors()
         outcome = self._outcome(started, began, recorder, error=recorder.error)

@@ -23,6 +23,7 @@ SETTLE = 2.0
 
 _ALONE = 0.2
 _TICK = 1.0
+_CHORES = 0.05
 _LINE_WAIT = 0.01
 _GATHER = 256 * 1024
 
@@ -62,6 +63,7 @@ class Watch:
         self._poller = select.poll()
         for descriptor in (*self._open, control, self._wakeup()):
             self._poller.register(descriptor, select.POLLIN)
+        self._due = self._chores_at = 0.0
         self._code: int | None = None
         self.ended = 0.0
         self.ended_at = ""
@@ -70,7 +72,7 @@ class Watch:
 
     def until_ended(self) -> int:
         """Serve until the job has ended; return the exit code, or minus the signal's number."""
-        self._reap()
+        self._do_chores()
         while self._code is None or not self._drained():
             self._serve()
         self._read_control()
@@ -111,33 +113,43 @@ class Watch:
         return bool(self._told)
 
     def _serve(self, at_most: float = _TICK) -> None:
-        """Wait for something to happen, for at most ``at_most`` seconds, and handle it."""
-        events = self._poller.poll(min(at_most, self._patience()) * 1000)
+        """Wait for something to happen, for at most ``at_most`` seconds, and handle it.
+
+        While output streams, this comes round 20,000 times a second: all but reading is left for every ``_CHORES``.
+        """
+        waiting = any(channel.waiting for channel in self._channels)
+        now = time.monotonic()
+        patience = min(at_most, max(0.0, self._due - now), _LINE_WAIT if waiting else _TICK)
+        only_output = True
+        events = self._poller.poll(patience * 1000)
         for descriptor, _ in events:
             if descriptor in self._open:
                 self._read(descriptor)
-            elif descriptor == self._control:
+                continue
+            only_output = False
+            if descriptor == self._control:
                 self._read_control()
             else:
                 with contextlib.suppress(BlockingIOError):
                     os.read(descriptor, 1024)
-        if not any(descriptor in self._open for descriptor, _ in events):
+        if waiting and not events:
             for channel in self._channels:
                 channel.settle()
+        if not (events and only_output and now < self._chores_at):
+            self._do_chores()
+
+    def _do_chores(self) -> None:
+        """Notice the command's end and everything that has become due, and when the next thing will be."""
         self._reap()
         self._obey()
-
-    def _patience(self) -> float:
-        """Seconds until something has to be done even if nothing happens."""
         now = time.monotonic()
-        times = [self._limit_at, self._ladder.due]
+        self._chores_at = now + _CHORES
+        times = [now + _TICK, self._limit_at, self._ladder.due]
         if self._code is not None and self._open and not self._held_open:
             times.append(self._settled_at())
-        if any(channel.waiting for channel in self._channels):
-            times.append(now + _LINE_WAIT)
         if self._recorder.behind:
             times.append(self._recorder.retry_at)
-        return min((max(0.0, at - now) for at in times if at is not None), default=_TICK)
+        self._due = min(at for at in times if at is not None)
 
     def _read(self, descriptor: int) -> None:
         """Take what is there, up to a bound, as one piece: fewer writes, and nobody waits for it to fill."""

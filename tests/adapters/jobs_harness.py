@@ -28,6 +28,9 @@ from migconsole.engine.ports import JobRequest
 options = json.load(sys.stdin)
 if options["file_limit"] is not None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (options["file_limit"], resource.RLIM_INFINITY))
+if options["terminal"] is not None:
+    import fcntl, termios
+    fcntl.ioctl(options["terminal"], termios.TIOCSCTTY, 0)
 if options["ignore"]:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 data = options["request"]
@@ -75,18 +78,36 @@ class Harness:
         return status, output(directory)
 
     def spawner(
-        self, request: JobRequest, *, stay: bool = True, file_limit: int | None = None, ignore_interrupt: bool = False
+        self,
+        request: JobRequest,
+        *,
+        stay: bool = True,
+        expect: bool = True,
+        file_limit: int | None = None,
+        ignore_interrupt: bool = False,
+        terminal: int | None = None,
     ) -> subprocess.Popen[bytes]:
-        """Another process that starts the job, as a console does, and stays until it is killed."""
+        """Another process that starts the job, as a console does, and stays until it is killed.
+
+        ``expect``: return once the job has started; ``terminal``: its controlling terminal.
+        """
         data = asdict(request) | {"directory": str(request.directory), "cwd": str(request.cwd)}
         options = {"request": data, "stay": stay, "file_limit": file_limit, "ignore": ignore_interrupt}
-        process = subprocess.Popen([sys.executable, "-c", SPAWNER], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        options["terminal"] = terminal
+        process = subprocess.Popen(
+            [sys.executable, "-c", SPAWNER],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            pass_fds=() if terminal is None else (terminal,),
+            start_new_session=terminal is not None,
+        )
+        self._spawners.append(process)
         assert process.stdin is not None
         assert process.stdout is not None
         process.stdin.write(json.dumps(options).encode())
         process.stdin.close()
-        assert process.stdout.readline()
-        self._spawners.append(process)
+        if expect:
+            assert process.stdout.readline()
         return process
 
     def close(self) -> None:

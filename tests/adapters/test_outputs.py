@@ -7,6 +7,7 @@ import random
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -275,6 +276,11 @@ def searchable(tmp_path: Path) -> FileOutput:
         (rb"nowhere", 0, False, None),
         (rb"line", -5, False, 0),
         (rb"line", 10**9, True, 29_999),
+        (rb"y+needle", 0, False, 25_000),
+        (rb"need.*$", 0, False, None),
+        (rb"nee.*z", 29_999, True, 25_000),
+        (rb"y*$", 24_999, False, 24_999),
+        (rb"^l.*e 29{3}8", 29_999, True, 29_998),
     ],
 )
 def test_find(searchable: FileOutput, pattern: bytes, start: int, backwards: bool, found: int | None) -> None:
@@ -286,6 +292,18 @@ def test_scan_gives_every_hit_in_order_both_ways(searchable: FileOutput) -> None
     wanted = [number for number in range(30_000) if re.search(rb"7$", searchable.line(number)) and number != 7]
     assert [hit for hit in searchable.scan(rb"7$", 0) if hit is not None] == wanted
     assert [hit for hit in searchable.scan(rb"7$", 29_999, backwards=True) if hit is not None] == wanted[::-1]
+    searchable.close()
+
+
+@pytest.mark.parametrize("pattern", [rb".*.*bar", rb"[^x]*bar", rb"(?:z|y)+bar", rb"\s+z"])
+def test_no_repetition_holds_up_the_console(searchable: FileOutput, pattern: bytes) -> None:
+    """Each of these takes minutes on a line of 800,000 bytes, or on all lines at once, when it may see it whole."""
+    slowest, before = 0.0, time.perf_counter()
+    for hit in searchable.scan(pattern, 24_000):
+        now = time.perf_counter()
+        slowest, before = max(slowest, now - before), now
+        assert hit is None
+    assert slowest < 1
     searchable.close()
 
 

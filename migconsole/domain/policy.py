@@ -152,7 +152,7 @@ def _may_run(
     if state.done and danger is not Danger.READ:
         return Verdict(False, f"it is already {state.value}; reopen it first (u)")
     if danger is not Danger.READ:
-        why = _may_mutate(run, item.id)
+        why = _may_mutate(run, checklist, located)
         if why:
             return Verdict(False, why)
     for need in item.needs:
@@ -162,7 +162,7 @@ def _may_run(
     return _order(run, checklist, located)
 
 
-def _may_mutate(run: Run, item_id: str) -> str:
+def _may_mutate(run: Run, checklist: Checklist, located: Located) -> str:
     if run.hold:
         return f"the run is on hold ({run.hold.owner}: {run.hold.reason}); release it first (p)"
     if run.changed:
@@ -172,9 +172,11 @@ def _may_mutate(run: Run, item_id: str) -> str:
     for attempt in run.running():
         if attempt.danger != Danger.READ:
             return f"a mutating attempt is running ({attempt.item}); two never run at once"
-    for other in run.items.values():
+    # Going back is how an unknown outcome of the way forward is resolved, so it does not wait for that.
+    rolling_back = {other.item.id for other in checklist.walk_rollback()} if located.phase is None else set()
+    for name, other in run.items.items():
         unknown = other.unknown
-        if unknown is not None and unknown.item != item_id:
+        if unknown is not None and name != located.item.id and (not rolling_back or name in rolling_back):
             return (
                 f"the outcome of “{unknown.item}” is unknown: resolve it first (run again, attest, accept or force it)"
             )

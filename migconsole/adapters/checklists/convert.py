@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from migconsole.adapters.checklists import models
 from migconsole.adapters.checklists.index import Index, Path, suggest_exact
 from migconsole.adapters.checklists.names import path_id
@@ -22,10 +24,10 @@ from migconsole.domain.checklist import (
     Tripwire,
     Variable,
 )
-from migconsole.domain.comparison import ComparisonError, parse_comparison
 from migconsole.domain.variables import NAME, is_reserved_name
 
 REQUIREMENTS = ("postgresql", "migconsole")
+_VERSIONS = re.compile(r"(?:\s*(?:>=|<=|>|<|==?|)\s*\d{1,3}(?:\.\d{1,3}){0,2}\s*(?:,(?=.)|$))+")
 
 
 class Converter:
@@ -65,8 +67,8 @@ class Converter:
             notifications=tuple(
                 self._notification(entry, ("notifications", n)) for n, entry in enumerate(model.notifications)
             ),
-            alarms=core(model.alarms),
-            pooler={key: str(value) for key, value in model.pooler.items()},
+            alarms=core(model.alarms or {}),
+            pooler={key: str(value) for key, value in (model.pooler or {}).items()},
         )
 
     def _report(self, path: Path, message: str, *, key: bool = False) -> None:
@@ -103,11 +105,7 @@ class Converter:
         path = ("requires", name)
         if name not in REQUIREMENTS:
             self._report(path, f"unknown requirement “{name}”{suggest(name, REQUIREMENTS)}", key=True)
-        try:
-            operator = parse_comparison(text).operator
-        except ComparisonError:
-            operator = ""
-        if operator not in ("=", "<", "<=", ">", ">="):
+        if not _VERSIONS.fullmatch(text):
             self._report(path, f'“{text}” is no version; write ">=11"')
 
     def _phase(self, phase: models.PhaseModel, path: Path) -> Phase:

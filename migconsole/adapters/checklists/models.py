@@ -12,7 +12,16 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstr
 
 from migconsole.domain.quantities import parse_duration, parse_offset
 
-CHECKS_NOW = ("target", "server_version", "server_health", "connections", "disk_free", "tables_exist", "migrations")
+CHECKS_NOW = (
+    "connections",
+    "disk_free",
+    "foreign_keys",
+    "migrations",
+    "server_health",
+    "server_version",
+    "tables_exist",
+    "target",
+)
 CHECKS_LATER = (
     "backup_planned",
     "backup_stored",
@@ -75,6 +84,10 @@ def _statements(value: Any) -> tuple[str, ...]:
     return (value.strip(),) if isinstance(value, str) and value.strip() else _texts(value, "statements")
 
 
+def _hook(value: Any) -> tuple[str, ...]:
+    return (value.strip(),) if isinstance(value, str) and value.strip() else _texts(value, "a variable and arguments")
+
+
 def _names(value: Any) -> tuple[str, ...]:
     return (value.strip(),) if isinstance(value, str) and value.strip() else _texts(value, "names") if value else ()
 
@@ -99,6 +112,12 @@ def _arguments(value: Any) -> dict[str, Any]:
     if isinstance(value, dict):
         return value
     raise ValueError("expected arguments as keys with values, or nothing")
+
+
+def _given(value: Any) -> Any:
+    if value is None:
+        raise ValueError("is empty")
+    return value
 
 
 def _text(value: Any) -> Any:
@@ -126,16 +145,21 @@ def _schema(before: Callable[[Any], Any], schema: dict[str, Any]) -> tuple[Befor
 
 Title = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300, pattern=r"^[^\r\n]*$")]
 Text = Annotated[str, BeforeValidator(_text), WithJsonSchema({"type": ["string", "number", "boolean", "null"]})]
-Id = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,99}$")]
-Duration = Annotated[float, *_schema(_duration, _DURATION_SCHEMA)]
+Id = Annotated[
+    Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,99}$")] | None, BeforeValidator(_given)
+]
+Duration = Annotated[float | None, *_schema(_duration, _DURATION_SCHEMA)]
 Offset = Annotated[float, *_schema(_offset, _OFFSET_SCHEMA)]
-Script = Annotated[str, *_schema(_script, _TEXT_OR_LIST)]
-Statements = Annotated[tuple[str, ...], *_schema(_statements, _TEXT_OR_LIST)]
+Script = Annotated[str | None, *_schema(_script, _TEXT_OR_LIST)]
+Statements = Annotated[tuple[str, ...] | None, *_schema(_statements, _TEXT_OR_LIST)]
+Hook = Annotated[tuple[str, ...] | None, *_schema(_hook, _TEXT_OR_LIST)]
 Names = Annotated[tuple[str, ...], *_schema(_names, _TEXT_OR_LIST)]
-CheckForm = Annotated[dict[str, Any], *_schema(_check, _CHECK_SCHEMA)]
-Arguments = Annotated[dict[str, Any], *_schema(_arguments, {"type": ["object", "null"]})]
-Expect = Annotated[dict[str, Any], WithJsonSchema({"type": "object", "minProperties": 1})]
-DangerWord = Literal["read", "mutating", "destructive"]
+CheckForm = Annotated[dict[str, Any] | None, *_schema(_check, _CHECK_SCHEMA)]
+Arguments = Annotated[dict[str, Any] | None, *_schema(_arguments, {"type": ["object", "null"]})]
+Expect = Annotated[
+    dict[str, Any] | None, BeforeValidator(_given), WithJsonSchema({"type": "object", "minProperties": 1})
+]
+DangerWord = Annotated[Literal["read", "mutating", "destructive"] | None, BeforeValidator(_given)]
 
 
 class _Model(BaseModel):
@@ -172,26 +196,29 @@ class AnswerModel(_Model):
     variable: str = Field("", description="The variable that takes the value.")
 
 
+AnswerForm = Annotated[AnswerModel | None, BeforeValidator(_given)]
+
+
 class StepModel(_Model):
     """What an item does. At most one action; none means that a person does it and attests it."""
 
-    run: Script | None = Field(None, description="Shell: a block as written, or a list that stops at a failing line.")
-    hook: Names | None = Field(None, description="The variable that holds the command; more entries are its arguments.")
-    sql: Statements | None = Field(None, description="One SELECT, WITH, VALUES, TABLE or SHOW; or a list of them.")
-    check: CheckForm | None = Field(None, description="A built-in check, with arguments if it takes any.")
-    answer: AnswerModel | None = Field(None, description="A question that a person answers with a value.")
-    backup: Arguments | None = Field(None, description="Take a backup. Not available yet.")
-    prove: Arguments | None = Field(None, description="Prove a backup by restoring it. Not available yet.")
-    review: Arguments | None = Field(None, description="Review the migration files. Not available yet.")
-    lint: Arguments | None = Field(None, description="Lint the migration files. Not available yet.")
-    restore: Arguments | None = Field(None, description="Restore the database. Not available yet.")
-    drill: Arguments | None = Field(None, description="Rehearse backup and restore. Not available yet.")
-    notify: Arguments | None = Field(None, description="Send a message. Not available yet.")
-    http: Arguments | None = Field(None, description="Ask a web address. Not available yet.")
-    danger: DangerWord | None = Field(None, description="May raise what the classifier concludes, never lower it.")
-    timeout: Duration | None = Field(None, description="Reads are stopped after it; what changes things only alarms.")
-    lock_timeout: Duration | None = Field(None, description="How long a lock is waited for on the server.")
-    expect: Expect | None = Field(None, description="What must be seen; without it a person is asked.")
+    run: Script = Field(None, description="Shell: a block as written, or a list that stops at a failing line.")
+    hook: Hook = Field(None, description="The variable that holds the command; more entries are its arguments.")
+    sql: Statements = Field(None, description="One SELECT, WITH, VALUES, TABLE or SHOW; or a list of them.")
+    check: CheckForm = Field(None, description="A built-in check, with arguments if it takes any.")
+    answer: AnswerForm = Field(None, description="A question that a person answers with a value.")
+    backup: Arguments = Field(None, description="Take a backup. Not available yet.")
+    prove: Arguments = Field(None, description="Prove a backup by restoring it. Not available yet.")
+    review: Arguments = Field(None, description="Review the migration files. Not available yet.")
+    lint: Arguments = Field(None, description="Lint the migration files. Not available yet.")
+    restore: Arguments = Field(None, description="Restore the database. Not available yet.")
+    drill: Arguments = Field(None, description="Rehearse backup and restore. Not available yet.")
+    notify: Arguments = Field(None, description="Send a message. Not available yet.")
+    http: Arguments = Field(None, description="Ask a web address. Not available yet.")
+    danger: DangerWord = Field(None, description="May raise what the classifier concludes, never lower it.")
+    timeout: Duration = Field(None, description="Reads are stopped after it; what changes things only alarms.")
+    lock_timeout: Duration = Field(None, description="How long a lock is waited for on the server.")
+    expect: Expect = Field(None, description="What must be seen; without it a person is asked.")
     capture: dict[str, str] = Field({}, description="Variable to pattern: first group of the last match in the output.")
     tty: bool = Field(True, description="false gives pipes instead of a terminal.")
     interactive: bool = Field(False, description="Gets the real terminal; its output is not kept.")
@@ -210,14 +237,14 @@ class ItemModel(StepModel):
     """One line to be done, or a heading with items of its own."""
 
     item: Title = Field(description="The line as it is read out.")
-    id: Id | None = Field(None, description="Stable name; default: the slug of the heading path.")
+    id: Id = Field(None, description="Stable name; default: the slug of the heading path.")
     alternatives: tuple[AlternativeModel, ...] = Field((), description="Several ways of doing it; the operator picks.")
     items: tuple[ItemModel, ...] = Field((), description="Nested items; the heading's state follows them.")
     optional: bool = Field(False, description="May stay undone.")
     required: bool = Field(False, description="Can be neither skipped nor declared not applicable.")
     needs: Names = Field((), description="Items, checks or gates that must be done before.")
-    estimate: Duration | None = Field(None, description="How long it is expected to take.")
-    watch: Duration | None = Field(None, description="Re-evaluate a check or query this often.")
+    estimate: Duration = Field(None, description="How long it is expected to take.")
+    watch: Duration = Field(None, description="Re-evaluate a check or query this often.")
     help: str = Field("", description="More about it, for the item pane.")
 
 
@@ -241,15 +268,15 @@ class TripwireModel(StepModel):
     """A “roll back if …” criterion; without an action a person trips it."""
 
     tripwire: Title = Field(description="The criterion.")
-    id: Id | None = Field(None, description="Stable name; default: the slug of the criterion.")
-    watch: Duration | None = Field(None, description="Evaluate it this often.")
+    id: Id = Field(None, description="Stable name; default: the slug of the criterion.")
+    watch: Duration = Field(None, description="Evaluate it this often.")
 
 
 class GateModel(_Model):
     """A go/no-go poll of the roles."""
 
     gate: Title = Field(description="What is decided.")
-    id: Id | None = Field(None, description="Stable name for needs: gate:ID.")
+    id: Id = Field(None, description="Stable name for needs: gate:ID.")
     before: Title = Field(description="The phase, section or item it stands before, by title or id.")
     roles: Names = Field((), description="Who votes; default: all roles.")
 

@@ -16,7 +16,7 @@ def slug(title: str) -> str:
     """A title as a name: small ASCII letters, digits and dashes; a title without any gets a name from its hash.
 
     >>> slug("Check disk space (ensure 2x current DB size available)"), slug("Prüfen!"), slug("检查")
-    ('check-disk-space-ensure-2x-current-db-size-available', 'prufen', 'x-62dae14d')
+    ('check-disk-space-ensure-2x-current-db-size-available', 'prufen', 'x-978e2751')
     """
     ascii_text = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode().lower()
     name = re.sub(r"[^a-z0-9]+", "-", ascii_text).strip("-")[:LONGEST_PART].strip("-")

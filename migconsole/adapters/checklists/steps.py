@@ -11,7 +11,7 @@ from migconsole.adapters.checklists.index import Path, Report
 from migconsole.adapters.checklists.problems import suggest
 from migconsole.adapters.checklists.reader import core
 from migconsole.domain.checklist import Action, Answer, Check, Danger, Job, Manual, Run, Sql, Step
-from migconsole.domain.expectation import Condition, Expectation, ExpectationError, parse_condition
+from migconsole.domain.expectation import RUN_KEYS, SQL_KEYS, Condition, Expectation, ExpectationError, parse_condition
 from migconsole.domain.patterns import PatternError, compile_pattern
 from migconsole.domain.sql import query_problem
 from migconsole.domain.variables import (
@@ -115,9 +115,6 @@ class StepReader:
         return Job(name, core(getattr(model, name))) if name else Manual()
 
     def _hook(self, words: tuple[str, ...], path: Path) -> Action:
-        if not words:
-            self._report(path, "names no variable")
-            return Manual()
         if words[0] not in self._variables:
             where = (*path, 0) if len(words) > 1 else path
             self._report(where, f"“{words[0]}” is not declared under variables{suggest(words[0], self._variables)}")
@@ -198,9 +195,8 @@ class StepReader:
 
 
 def _near_key(key: str, action: Action) -> str:
-    if isinstance(action, Run):
-        return suggest(key, ("exit", "output", "not_output"))
-    return suggest(key, ("rows", "value", "each", "matches")) if isinstance(action, Sql) and "." not in key else ""
+    known = {"run": RUN_KEYS, "sql": SQL_KEYS}.get(action.kind, ())
+    return "" if key in known or "." in key else suggest(key, known)
 
 
 def _captures(model: models.ChecklistModel) -> Iterable[str]:

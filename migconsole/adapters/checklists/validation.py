@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic.fields import FieldInfo
 
 from migconsole.adapters.checklists.models import CONTAINERS, ChecklistModel
 from migconsole.adapters.checklists.problems import Problem, nearest, suggest
@@ -35,7 +36,7 @@ def validate(tree: Map, file: str) -> tuple[ChecklistModel | None, list[Problem]
             return ChecklistModel.model_validate(tree), problems
         except ValidationError as error:
             details = error.errors(include_url=False)
-        misspelt = {_corrected(tree, detail) for detail in details if detail["type"] == "extra_forbidden"}
+        misspelt = {_corrected(detail) for detail in details if detail["type"] == "extra_forbidden"}
         for detail in details:
             if detail["type"] != "missing" or detail["loc"] not in misspelt:
                 problems.append(_problem(tree, detail, file))
@@ -44,10 +45,10 @@ def validate(tree: Map, file: str) -> tuple[ChecklistModel | None, list[Problem]
     return None, problems
 
 
-def _corrected(tree: Map, detail: Any) -> tuple[Any, ...]:
+def _corrected(detail: Any) -> tuple[Any, ...]:
     """Where an unknown key would stand with its nearest spelling: that key is then not missing as well."""
     *parents, last = detail["loc"]
-    near = nearest(str(last), _allowed(tree, parents))
+    near = nearest(str(last), _fields(parents))
     return (*parents, near)
 
 
@@ -56,7 +57,7 @@ def _problem(tree: Map, detail: Any, file: str) -> Problem:
     kind = detail["type"]
     if kind == "extra_forbidden":
         place = place_of(tree, path, key=True)
-        message = f"unknown key “{path[-1]}”{suggest(str(path[-1]), _allowed(tree, path[:-1]))}"
+        message = f"unknown key “{path[-1]}”{suggest(str(path[-1]), _fields(path[:-1]))}"
     elif kind == "missing":
         place = place_of(tree, path[:-1])
         message = f"“{path[-1]}” is missing"
@@ -85,13 +86,13 @@ def _message(detail: Any) -> str:
     return _SHAPES.get(kind, str(detail["msg"]))
 
 
-def _allowed(tree: Map, path: list[Any]) -> list[str]:
+def _fields(path: list[Any]) -> dict[str, FieldInfo]:
     """The keys that may stand where ``path`` leads."""
     names = [part for part in path if isinstance(part, str)]
     if names[-2:-1] == ["variables"]:
         names.pop()
     model = CONTAINERS.get(names[-1] if names else "")
-    return list(model.model_fields) if model else []
+    return dict(model.model_fields) if model else {}
 
 
 def _mend(tree: Map, detail: Any) -> None:
@@ -102,43 +103,38 @@ def _mend(tree: Map, detail: Any) -> None:
             node = node[part]
         else:
             return
-    if detail["type"] == "missing" or last in ("phases", "sections", "items", "item", "phase", "section", "checklist"):
-        _fill_in(node, last)
+    described = _fields(parents).get(last) if isinstance(last, str) else None
+    # Two stand-ins must not look like one entry that is there twice.
+    title = f"? {path_text(list(detail['loc']))}"
+    if described is not None and described.is_required() and isinstance(node, dict):
+        node[last] = _seq(_stand_in([last], title)) if last in _LISTS else _WORDS.get(last, title)
     elif isinstance(node, Seq) and isinstance(last, int) and last < len(node):
-        node[last] = _stand_in(parents)
+        node[last] = _stand_in(parents, title)
     elif isinstance(node, dict):
         node.pop(last, None)
 
 
-def _fill_in(node: Any, key: Any) -> None:
-    if isinstance(node, dict):
-        node[key] = _seq(_stand_in([key])) if key in ("phases", "sections", "items") else _WORDS.get(key, "?")
-
-
+_LISTS = ("phases", "sections", "items")
 _WORDS: dict[Any, Any] = {"at": "T-0", "on": "failed"}
+_STAND_INS: dict[str, dict[str, Any]] = {
+    "phases": {"phase": None, "at": "T-0", "sections": None},
+    "sections": {"section": None, "items": None},
+    "rollback": {"section": None, "items": None},
+    "items": {"item": None},
+    "alternatives": {"title": None},
+    "tripwires": {"tripwire": None},
+    "gates": {"gate": None, "before": None},
+    "notifications": {"on": "failed", "to": None},
+}
 
 
-def _stand_in(parents: list[Any]) -> Any:
+def _stand_in(parents: list[Any], title: str) -> Any:
     """A sound entry for a list whose entry was broken, so that the entries beside it keep their numbers."""
     key = next((part for part in reversed(parents) if isinstance(part, str)), "")
     entry = Map((0, 0))
-    entry.update(_STAND_INS.get(key, {}))
-    for inner in ("sections", "items"):
-        if inner in entry:
-            entry[inner] = _seq(_stand_in([inner]))
+    for name, value in _STAND_INS.get(key, {}).items():
+        entry[name] = _seq(_stand_in([name], title)) if name in _LISTS else value or title
     return entry
-
-
-_STAND_INS: dict[str, dict[str, Any]] = {
-    "phases": {"phase": "?", "at": "T-0", "sections": None},
-    "sections": {"section": "?", "items": None},
-    "rollback": {"section": "?", "items": None},
-    "items": {"item": "?"},
-    "alternatives": {"title": "?"},
-    "tripwires": {"tripwire": "?"},
-    "gates": {"gate": "?", "before": "?"},
-    "notifications": {"on": "failed", "to": "?"},
-}
 
 
 def _seq(entry: Any) -> Seq:

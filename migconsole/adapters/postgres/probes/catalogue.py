@@ -103,8 +103,8 @@ class Probe:
     "" when the query's rows are already its rows. ``limit`` is its own statement timeout in seconds (0: the tier's).
     ``twin`` is the probe that costs less and answers nearly the same. ``heavy`` ones never run beside each other, nor
     while the migration stands in a lock chain. ``key`` are the columns that identify a row between two readings.
-    ``wide`` reads many relations, after which the session is opened anew. Thresholds hang on the probe's name, in
-    migconsole.domain.thresholds.
+    ``opens`` is how many relations the server opens for each row (-1: all there are): what it caches of them it gives
+    back only when the session ends. Thresholds hang on the probe's name, in migconsole.domain.thresholds.
     """
 
     number: int
@@ -118,7 +118,7 @@ class Probe:
     shape: str = ""
     hazard: Hazard = Hazard.NONE
     heavy: bool = False
-    wide: bool = False
+    opens: int = 0
     limit: float = 0.0
     twin: str = ""
     about: str = ""
@@ -387,7 +387,7 @@ _PULSE_PROBES = (
             "pid pid, relation, phase, share share, eta_s s, elapsed_s s, done bytes, total bytes, still_s s,"
             " wal bytes, database_size bytes, growth bytes, query, backend_start time, migration bool"
         ),
-        ("activity", "locks", "wal"),
+        ("activity", "locks", "wal", "size"),
         ("pid",),
         "rewrite_eta",
         heavy=True,
@@ -474,7 +474,7 @@ _PULSE_PROBES = (
         ("checkpoints",),
         (),
         "checkpoints",
-        about="timed_share is of the checkpoints since the first reading, of all since the reset before there were any.",
+        about="timed_share is of the checkpoints since the first reading; of all while there were none.",
     ),
     Probe(
         41,
@@ -598,6 +598,7 @@ _PROBE_PROBES = (
         "watch_sizes",
         hazard=Hazard.LOCKS,
         heavy=True,
+        opens=4,
         twin="all_sizes_est",
         about="Watched tables and the 200 largest. A skipped one is under ACCESS EXCLUSIVE, held or wanted.",
     ),
@@ -634,6 +635,7 @@ _PROBE_PROBES = (
         "tables_activity",
         hazard=Hazard.STATISTICS,
         heavy=True,
+        opens=3,
         twin="all_sizes_est",
         about="Watched tables and the 200 largest; at a gate all. Last-scan times from 16 on.",
     ),
@@ -653,6 +655,7 @@ _PROBE_PROBES = (
         "index_usage",
         hazard=Hazard.STATISTICS,
         heavy=True,
+        opens=2,
         about=(
             "new: it was not there at the first reading; age_s since when. unused: no scan, and neither unique nor part"
             " of a constraint. Scans on standbys are not in it. At a gate all indexes."
@@ -667,7 +670,7 @@ _PROBE_PROBES = (
         columns("oid oid, index, relation, valid bool, ready bool, live bool, building bool, watched bool"),
         ("invalid_indexes",),
         ("oid",),
-        "invalid_indexes",
+        "named",
         about="building: a session is at work on it now, so it is no leftover.",
     ),
     Probe(
@@ -694,6 +697,7 @@ _PROBE_PROBES = (
         "named",
         hazard=Hazard.STATISTICS,
         heavy=True,
+        opens=-1,
         about="Never analysed since the counters began, the largest 200.",
     ),
     Probe(

@@ -1,0 +1,105 @@
+"""The monitor of one target: both sessions, and the way to any probe."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Mapping
+
+from migconsole.adapters.postgres.probes.catalogue import BY_NAME, PROBES, Probe, Through, Tier
+from migconsole.adapters.postgres.probes.session import Session
+from migconsole.adapters.postgres.probes.sessions import ProbeSession, PulseSession
+from migconsole.adapters.postgres.probes.state import Cost, CostMeter, Names, Shared, Watched
+from migconsole.domain.readings import Reading
+from migconsole.domain.target import Target
+
+__all__ = ["Cost", "Probes", "Watched"]
+
+_PULSE = tuple(probe for probe in PROBES if probe.tier is Tier.PULSE)
+
+
+class Probes:
+    """Reads probes of one target. ``clock`` gives Unix seconds for the readings.
+
+    Readings never raise for what a server does. ``watched`` may be replaced at any time.
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        run: str = "",
+        *,
+        watched: Watched | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._shared = Shared(target, run, clock, watched or Watched(), Names(clock), CostMeter())
+        self.pulse = PulseSession(self._shared)
+        self.probe = ProbeSession(self._shared)
+        self._waiting = 0
+        self._resolving: asyncio.Task[None] | None = None
+
+    @property
+    def watched(self) -> Watched:
+        """What the run is about to change, and who does it."""
+        return self._shared.watched
+
+    @watched.setter
+    def watched(self, watched: Watched) -> None:
+        self._shared.watched = watched
+
+    async def open(self) -> None:
+        """Connect and prepare both sessions, before anything is locked. Raises MigconsoleError with a remedy."""
+        await self.pulse.open()
+        await self.probe.open()
+        await self.probe.resolve()
+
+    async def run_pulse(self) -> tuple[Reading, ...]:
+        """All probes of the pulse tier, from one set of queries."""
+        readings = await self.pulse.read(_PULSE)
+        self._waiting = next((one.rows[0]["waiting"] for one in readings if one.probe == "self_cost" and one.rows), 0)
+        if self._shared.names.wanting and (self._resolving is None or self._resolving.done()):
+            self._resolving = asyncio.create_task(self.probe.resolve())
+        return tuple(readings)
+
+    async def run_probe(self, name: str, *, gate: bool = False) -> Reading:
+        """One probe; ``gate`` asks for its widest answer. Raises KeyError for a name that is none."""
+        probe = BY_NAME[name]
+        (reading,) = await self._side(probe).read([probe], gate=gate)
+        return reading
+
+    async def stand_down(self, reason: str) -> None:
+        """Leave the target: before it is fenced, swapped or dropped. The pulse goes on."""
+        await self.probe.stand_down(reason)
+
+    async def stand_up(self) -> None:
+        """Come back into the target."""
+        self.probe.stand_up()
+
+    def retry(self, name: str = "") -> None:
+        """Ask again for what was refused: by one probe, or all."""
+        for session in (self.pulse, self.probe):
+            session.retry(BY_NAME[name].sources if name else ())
+
+    def rebase(self, name: str) -> None:
+        """Let a probe compare with its next reading instead of its first one."""
+        self._shared.memory.pop(name, None)
+
+    async def texts(self, queryids: Iterable[str]) -> Mapping[str, str]:
+        """Texts of statements; cached, and loaded at most once in five minutes."""
+        return await self.probe.texts(queryids)
+
+    def cost(self) -> Cost:
+        """What the monitor took during the last minute."""
+        meter = self._shared.cost
+        return Cost(meter.share, len(self._shared.own), self._waiting, meter.rate)
+
+    async def close(self) -> None:
+        """End both sessions."""
+        if self._resolving is not None:
+            self._resolving.cancel()
+            await asyncio.gather(self._resolving, return_exceptions=True)
+        await self.pulse.close()
+        await self.probe.close()
+
+    def _side(self, probe: Probe) -> Session:
+        return self.pulse if probe.through is Through.PULSE else self.probe

@@ -1,0 +1,200 @@
+"""The pulse and the probe session: where each lives, and what it looks after beside its probes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+import asyncpg
+
+from migconsole.adapters.postgres.connect import Connection, Purpose, connect
+from migconsole.adapters.postgres.failures import FAILURES, RefusedError
+from migconsole.adapters.postgres.probes.capabilities import variants
+from migconsole.adapters.postgres.probes.catalogue import PROBES, Probe, Through
+from migconsole.adapters.postgres.probes.objects import find_volumes
+from migconsole.adapters.postgres.probes.session import RefusedSourceError, Session
+from migconsole.adapters.postgres.probes.shaping import Pass
+from migconsole.adapters.postgres.probes.state import Shared
+from migconsole.adapters.postgres.pulse import MAINTENANCE
+from migconsole.errors import TargetError
+
+NAMES_INTERVAL = 10.0
+"""Seconds between two looks at which number the target's name has: a swap changes it."""
+
+WATCHED_INTERVAL = 60.0
+TEXTS_INTERVAL = 300.0
+"""Least seconds between two loads of statement texts: the server reads all of them for each."""
+
+FIRST_TEXTS = 3
+"""Loads that are not held back, so that a screen that just opened is not without texts."""
+
+_NUMBERS = ("oid", "table_oid", "duplicate_oid")
+_OF_THE_DATABASE = ("3D000", "42501", "55000", "28000")
+_BUSY = (asyncpg.LockNotAvailableError, asyncpg.QueryCanceledError, asyncpg.InsufficientPrivilegeError)
+
+
+class PulseSession(Session):
+    """In the maintenance database, where new sessions and catalogues stay open whatever the migration locks."""
+
+    def __init__(self, shared: Shared) -> None:
+        super().__init__(shared, Through.PULSE)
+        self._names_due = 0.0
+
+    async def _connected(self) -> Connection:
+        purpose = Purpose(self.purpose, 0.5, search_path="pg_catalog")
+        for database in MAINTENANCE:
+            try:
+                return await connect(self._shared.target, purpose, database=database, run=self._shared.run)
+            except RefusedError as error:
+                if error.sqlstate not in _OF_THE_DATABASE:
+                    raise
+        user = self._shared.target.user
+        raise TargetError(
+            "No maintenance database lets the monitor in",
+            f"Neither {' nor '.join(MAINTENANCE)} accepts {user}.",
+            f"GRANT CONNECT ON DATABASE postgres TO {user}",
+        )
+
+    async def _ready(self, connection: Connection) -> None:
+        await self._learn_names(connection)
+        for source in dict.fromkeys(s for probe in PROBES if probe.through is self._through for s in probe.sources):
+            with suppress(RefusedSourceError):
+                await self._statement(connection, source)
+
+    async def _refresh(self, connection: Connection) -> None:
+        if time.monotonic() >= self._names_due:
+            with suppress(*_BUSY):
+                await self._adapt(connection)
+                await self._learn_names(connection)
+
+    async def _learn_names(self, connection: Connection) -> None:
+        """Names of roles and databases, and the target's number. Another one than before voids what is known of it."""
+        shared = self._shared
+        self._names_due = time.monotonic() + NAMES_INTERVAL
+        if "names" not in self._prepared:
+            self._prepared["names"] = await connection.prepare(variants()["names"][0].text)
+        rows = await self._prepared["names"].fetch()
+        shared.names.learn_others((row["kind"], row["oid"], row["name"]) for row in rows)
+        name = shared.target.database
+        oid = next((row["oid"] for row in rows if row["kind"] == "database" and row["name"] == name), None)
+        if oid is None and shared.database_oid is None:
+            raise TargetError(f"There is no database {name} on the server")
+        if oid is not None and shared.database_oid not in (None, oid):
+            shared.names.forget()
+            shared.sizes.clear()
+            shared.watched_oids = frozenset()
+        shared.database_oid = oid if oid is not None else shared.database_oid
+
+
+class ProbeSession(Session):
+    """In the target itself; stood down before the target is fenced, swapped or dropped."""
+
+    def __init__(self, shared: Shared) -> None:
+        super().__init__(shared, Through.PROBE)
+        self._watched_due = 0.0
+        self._watched_for: tuple[str, ...] = ()
+        self._texts: dict[str, str] = {}
+        self._texts_due = 0.0
+        self._texts_loads = 0
+
+    async def _connected(self) -> Connection:
+        purpose = Purpose(self.purpose, 0.5, search_path="pg_catalog")
+        return await connect(self._shared.target, purpose, run=self._shared.run)
+
+    async def _refresh(self, connection: Connection) -> None:
+        shared = self._shared
+        if time.monotonic() >= self._watched_due or self._watched_for != shared.watched.tables:
+            self._watched_for, self._watched_due = shared.watched.tables, time.monotonic() + WATCHED_INTERVAL
+            await self._find_watched(connection)
+        with suppress(*_BUSY):
+            await self._resolve(connection)
+
+    async def _find_watched(self, connection: Connection) -> None:
+        pairs = [_split(name, self._shared.target.search_path or "public") for name in self._watched_for]
+        text = variants()["watched"][0].text
+        with suppress(*_BUSY):
+            rows = (
+                await connection.fetch(text, [pair[0] for pair in pairs], [pair[1] for pair in pairs]) if pairs else []
+            )
+            self._shared.watched_oids = frozenset(row["oid"] for row in rows)
+            for row in rows:
+                self._shared.names.relation(row["oid"])
+
+    async def _resolve(self, connection: Connection) -> None:
+        """Names and sizes of what the pulse met."""
+        shared = self._shared
+        wanted = shared.names.wanted()
+        if wanted:
+            await self._name(connection, wanted)
+            rows = await connection.fetch(variants()["relation_sizes"][0].text, wanted)
+            shared.sizes.update((row["oid"], (row["heap"], row["total"])) for row in rows)
+
+    async def _name(self, connection: Connection, oids: Iterable[int]) -> None:
+        rows = await connection.fetch(variants()["relation_names"][0].text, list(oids))
+        self._shared.names.learn((row["oid"], row["name"]) for row in rows)
+
+    async def _complete(self, connection: Connection, probes: Sequence[Probe], look: Pass) -> None:
+        names = self._shared.names
+        met = {row[number] for rows in look.fetched.values() for row in rows for number in _NUMBERS if number in row}
+        unknown = sorted(oid for oid in met if oid and not names.knows(oid))
+        if unknown:
+            with suppress(*_BUSY):
+                await self._name(connection, unknown)
+        if any(probe.name == "disk_free" for probe in probes):
+            await find_volumes(look)
+
+    async def resolve(self) -> None:
+        """Look up what the pulse met, when the session is there and free; never opens one for it."""
+        if self._lock.locked() or self._connection is None or not self.standing:
+            return
+        async with self._lock:
+            try:
+                if self._connection is not None and not self._connection.is_closed():
+                    await self._refresh(self._connection)
+            except FAILURES as error:
+                await self._failed(f"The session in the target ended ({type(error).__name__})")
+
+    async def texts(self, queryids: Iterable[str]) -> Mapping[str, str]:
+        """Texts of statements, as far as they are known; loaded rarely, because the server reads all for each."""
+        wanted = list(dict.fromkeys(queryids))
+        missing = [one for one in wanted if one not in self._texts]
+        if missing and (time.monotonic() >= self._texts_due or self._texts_loads < FIRST_TEXTS) and self.standing:
+            self._texts_loads += 1
+            self._texts_due = time.monotonic() + TEXTS_INTERVAL
+            await self._load_texts(missing)
+        return {one: self._texts[one] for one in wanted if one in self._texts}
+
+    async def _load_texts(self, queryids: list[str]) -> None:
+        async with self._lock:
+            try:
+                connection = await self._opened()
+                statement = await self._statement(connection, "statement_texts")
+                await self._limit_to(2.0)
+                rows: list[Any] = await statement.fetch(queryids)
+                self._texts.update((row["queryid"], row["query"]) for row in rows)
+            except (RefusedSourceError, TargetError):
+                return
+            except FAILURES as error:
+                if self._connection is not None and self._connection.is_closed():
+                    await self._failed(f"The session in the target ended ({type(error).__name__})")
+
+
+def _split(name: str, schema: str) -> tuple[str, str]:
+    """A table's schema and name from how it is written.
+
+    >>> _split('"My Schema"."Order"', "public"), _split("orders", "public")
+    (('My Schema', 'Order'), ('public', 'orders'))
+    """
+    parts, quoted, one = [], False, ""
+    for sign in name.strip():
+        if sign == '"':
+            quoted = not quoted
+        elif sign == "." and not quoted:
+            parts.append(one)
+            one = ""
+        else:
+            one += sign
+    parts.append(one)
+    return (parts[-2], parts[-1]) if len(parts) > 1 else (schema, parts[0])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +33,17 @@ class Database:
 
     def __str__(self) -> str:
         return self.url
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """How many workers ``-n auto`` of the project's settings means: none under a debugger or for single tests.
+
+    More than four would start more PostgreSQL servers at once than a small machine has memory for.
+    """
+    debugged = config.option.usepdb or sys.gettrace() is not None or {"debugpy", "pydevd"} & sys.modules.keys()
+    single = bool(config.args) and all("::" in argument for argument in config.args)
+    return 0 if debugged or single else max(2, min(os.cpu_count() or 2, 4))
 
 
 @pytest.fixture(autouse=True)

@@ -15,10 +15,12 @@ import time
 from array import array
 from bisect import bisect_left
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from migconsole.adapters import output_scan
 from migconsole.adapters.output_marks import StderrMarks, TimeMarks
+from migconsole.engine.patience import TooSlowError
 
 LINE_LIMIT = 16_384
 """Bytes of one line that are handed out: a hundred rows when wrapped, and cheap to clean."""
@@ -34,8 +36,6 @@ _CACHED = 24
 _FINGERPRINT = 128
 
 _REMOVED = "The output file was removed; what was open is still shown"
-
-_SEQUENCES = re.compile(rb"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b\n]*(?:\x07|\x1b\\)?|\x1b[ -/]*[0-~]")
 
 
 class LineIndex:
@@ -232,7 +232,10 @@ class FileOutput:
     def scan(
         self, pattern: bytes, start: int, *, backwards: bool = False, hints: Sequence[bytes] = ()
     ) -> Iterator[int | None]:
-        """Numbers of matching lines, and None after each few milliseconds of work; raises ``re.error`` at once."""
+        """Numbers of matching lines, and None after each few milliseconds of work.
+
+        Raises ``re.error`` at once, and TooSlowError from the iterator where a pattern has no end on some line.
+        """
         return self._guarded(self._scan(re.compile(pattern, re.MULTILINE), start, backwards, hints))
 
     def close(self) -> None:
@@ -319,68 +322,61 @@ class FileOutput:
         self, regex: re.Pattern[bytes], start: int, backwards: bool, hints: Sequence[bytes]
     ) -> Iterator[int | None]:
         generation = self.generation
+        size = _BLOCK if not hints and output_scan.repeats(regex.pattern) else _SCAN
+        slow = False
         number = min(start, len(self) - 1) if backwards else max(0, start)
         while 0 <= number < len(self) and self._fd >= 0 and generation == self.generation:
-            first, last, begin, end = self._stretch(number, backwards)
-            if end - begin > _SCAN:
-                hits = []
-                for found in self._search_long_line(regex, begin, end):
-                    hits = [number] if found else []
+            first, last, begin, end = self._stretch(number, backwards, size)
+            found: list[int] = []
+            if end - begin > size:
+                for matched in self._search_long_line(regex, begin, end, _BLOCK if slow else size):
+                    found = [number] if matched else []
                     yield None
-            else:
-                data = self._lines.read(self._fd, begin, end)
-                lower = data.lower() if hints else b""
-                hits = _hits(regex, data, first) if not hints or any(hint in lower for hint in hints) else []
-            yield from reversed(hits) if backwards else hits
+            elif not hints or _holds(self._lines.read(self._fd, begin, end), hints):
+                data = output_scan.plain(self._lines.read(self._fd, begin, end))
+                try:
+                    found = [] if slow else output_scan.hits_at_once(regex, data, first)
+                except TooSlowError:
+                    slow = True
+                if slow:
+                    for hit in output_scan.hits_by_line(regex, data, first):
+                        if hit is None:
+                            yield None
+                        else:
+                            found.append(hit)
+            yield from reversed(found) if backwards else found
             yield None
             number = first - 1 if backwards else last + 1
 
-    def _stretch(self, number: int, backwards: bool) -> tuple[int, int, int, int]:
-        """Whole lines from ``number`` on in a direction, about _SCAN bytes: first, last, and their offsets."""
+    def _stretch(self, number: int, backwards: bool, size: int) -> tuple[int, int, int, int]:
+        """Whole lines from ``number`` on in a direction, about ``size`` bytes: first, last, and their offsets."""
         lines, fd = self._lines, self._fd
         begin, end = lines.span(fd, number)
+        if end - begin >= size:
+            return number, number, begin, end
         if backwards:
-            first = number
-            if end - begin < _SCAN and end - _SCAN > lines.start:
-                first = min(number, lines.at(fd, end - _SCAN) + 1)
-            elif end - begin < _SCAN:
-                first = 0
+            first = min(number, lines.at(fd, end - size) + 1) if end - size > lines.start else 0
             return first, number, lines.span(fd, first)[0], end
-        last = number
-        if end - begin < _SCAN and begin + _SCAN < lines.end:
-            last = max(number, lines.at(fd, begin + _SCAN) - 1)
-        elif end - begin < _SCAN:
-            last = len(lines) - 1
+        last = max(number, lines.at(fd, begin + size) - 1) if begin + size < lines.end else len(lines) - 1
         return number, last, begin, lines.span(fd, last)[1]
 
-    def _search_long_line(self, regex: re.Pattern[bytes], begin: int, end: int) -> Iterator[bool]:
-        for offset in range(begin, end, _SCAN - _OVERLAP):
-            data = os.pread(self._fd, min(_SCAN, end - offset), offset)
-            found = regex.search(_SEQUENCES.sub(b"", data)) is not None
-            yield found
-            if found:
-                return
+    def _search_long_line(self, regex: re.Pattern[bytes], begin: int, end: int, size: int) -> Iterator[bool]:
+        """Whether one line matches, told by the last answer; the others are pauses."""
+        for offset in range(begin, end, size - _OVERLAP):
+            data = output_scan.plain(os.pread(self._fd, min(size, end - offset), offset))
+            if size == _SCAN:
+                answers: Iterable[bool] = (regex.search(data) is not None,)
+            else:
+                answers = output_scan.in_pieces(regex, data)
+            for found in answers:
+                yield found
+                if found:
+                    return
 
 
-def _hits(regex: re.Pattern[bytes], data: bytes, number: int) -> list[int]:
-    """The numbers of the lines in ``data`` that match, the first line having ``number``."""
-    if b"\x1b" in data:
-        data = _SEQUENCES.sub(b"", data)
-    data = data.replace(b"\r\n", b"\n")
-    if data.endswith(b"\r"):
-        data = data[:-1]
-    hits: list[int] = []
-    position = counted = 0
-    while position <= len(data) and (match := regex.search(data, position)):
-        begin = data.rfind(b"\n", position, match.start()) + 1 or position
-        end = data.find(b"\n", match.start())
-        end = len(data) if end < 0 else end
-        if match.end() <= end or regex.search(data, begin, end):
-            number += data.count(b"\n", counted, begin)
-            counted = begin
-            hits.append(number)
-        position = end + 1
-    return hits
+def _holds(data: bytes, hints: Sequence[bytes]) -> bool:
+    lower = data.lower()
+    return any(hint in lower for hint in hints)
 
 
 def _whole_characters(data: bytes) -> bytes:

@@ -315,7 +315,8 @@ class Output(Protocol):
         """The numbers of all such lines in that direction, and None after each few milliseconds of work.
 
         The iterator ends early when the generation changes. ``hints`` are lower-case words of which every match holds
-        one: they only make it faster. Escape sequences are not seen by the pattern.
+        one: they only make it faster. Escape sequences are not seen by the pattern. The iterator raises
+        TooSlowError where the pattern would not end on some line.
         """
 
     def is_stderr(self, number: int) -> bool:

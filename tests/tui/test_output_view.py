@@ -246,12 +246,38 @@ async def test_search_marks_what_it_found(desk: DeskMaker) -> None:
         assert not [s for s in d.view.render_line(0) if s.style is not None and s.style.reverse]
 
 
-@pytest.mark.parametrize("pattern", ["near '[/foo]'", "(", "(a+)+b", "x" * 500, "[red", "(?P<a>b"])
+@pytest.mark.parametrize("pattern", ["near '[/foo]'", "(", "x" * 500, "[red", "(?P<a>b"])
 async def test_no_pattern_is_too_strange(desk: DeskMaker, pattern: str) -> None:
     async with desk() as d:
         d.open(b"first\n" + b"a" * 300 + b"\n" + pattern.encode() + b"\n")
         d.view.search(pattern)
         await d.says(": line 3")
+
+
+async def test_a_match_deep_in_a_wrapped_line_is_brought_into_sight(desk: DeskMaker) -> None:
+    async with desk() as d:
+        d.open(b"x\n" + b"." * 9_000 + b"needle" + b"." * 5_000 + b"\ny\n")
+        await d.pilot.press("home")
+        d.view.search("needle")
+        await d.shows("needle")
+
+
+async def test_a_match_beyond_the_cut_is_said_to_be_there(desk: DeskMaker) -> None:
+    async with desk() as d:
+        d.open(b"." * 90_000 + b"needle")
+        d.view.search("needle")
+        await d.says("/needle/: line 1 · in a part of the line that is not shown")
+
+
+async def test_a_pattern_without_end_is_given_up(desk: DeskMaker) -> None:
+    async with desk() as d:
+        d.open(b"a" * 5_000 + b"\n")
+        d.view.search("(a|aa)+b")
+        await d.says("takes too long on some line. Write it without")
+        assert len(d.rows) == 12
+        d.view.filter("(a|aa)+b")
+        await d.says("all lines are shown")
+        assert d.view.filter_query is None
 
 
 async def test_search_without_a_pattern_says_so(desk: DeskMaker) -> None:

@@ -18,8 +18,6 @@ from migconsole.tui.widgets.output_window import Row
 
 GUTTER = 2
 TIME = 13
-_MOST_MARKS = 200
-"""Matches marked in one line; a line that is nothing but matches is told by its first ones."""
 
 
 class Painter:
@@ -111,13 +109,7 @@ class Painter:
 
 def match_marks(row: Row, query: Query, style: Style) -> list[Mark]:
     """Where a query matches in a row."""
-    marks: list[Mark] = []
-    for match in query.regex.finditer(row.line.text):
-        if match.start() >= row.end or len(marks) >= _MOST_MARKS:
-            break
-        if match.end() > max(match.start(), row.start):
-            marks.append((match.start(), match.end(), style))
-    return marks
+    return [(start, end, style) for start, end in query.spans(row.line.text, row.start, row.end)]
 
 
 def clock(at: float | None) -> str:

@@ -314,8 +314,10 @@ class OutputScroll(ScrollView, can_focus=True):
         parts = []
         if not self.following:
             parts.append(self._place())
-        if self.filter_query is not None:
-            parts.append(f"{len(self.window):,} of {len(output):,} lines match {self.filter_query}")
+        listing = self.window.listing
+        if listing is not None and listing.query is not None:
+            so_far = "" if listing.settled else " so far"
+            parts.append(f"{len(listing):,} of {len(output):,} lines match {listing.query}{so_far}")
         if not output.complete:
             indexed = f"indexing {100 * output.size // max(1, output.total)} %"
             parts.append(indexed if output.exact else f"{indexed}, earlier lines and line numbers follow")

@@ -8,8 +8,10 @@ import time
 from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
+from migconsole.engine.patience import TooSlowError, at_most
 from migconsole.engine.ports import Output
 
 SLICE = 0.008
@@ -19,8 +21,11 @@ Scan = Iterator[int | None]
 """What ``Output.scan`` gives: numbers of matching lines, and None between slices of work."""
 
 _REPORT = 0.25
+_AROUND = 256
+_PATIENCE = 0.01
+_MOST_MARKS = 200
+"""Matches marked in one row; one that is nothing but matches is told by its first ones."""
 _SPECIAL = re.compile(r"[\\.^$*+?{}\[\]|()]")
-_NESTED = re.compile(r"\((?:[^()\\]|\\.)*[+*}](?:[^()\\]|\\.)*\)[+*{]")  # (a+)+ may take for ever on one line
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +40,25 @@ class Query:
     regex: re.Pattern[str]
     literal: bool = False
 
+    def spans(self, text: str, start: int, end: int) -> list[tuple[int, int]]:
+        """Where the query matches between two places of a line.
+
+        Only what lies around them is looked at, and not for long: a slow pattern is marked in part or not at all.
+        """
+        found: list[tuple[int, int]] = []
+        with suppress(TooSlowError), at_most(_PATIENCE):
+            for match in self.regex.finditer(text, max(0, start - _AROUND), end + _AROUND):
+                if match.start() >= end or len(found) >= _MOST_MARKS:
+                    break
+                if match.end() > max(match.start(), start):
+                    found.append(match.span())
+        return found
+
+    def first(self, text: str) -> int | None:
+        """Where the first match begins, None when the text holds none."""
+        steps = range(0, len(text), 4 * _AROUND)
+        return next((low for step in steps for low, _ in self.spans(text, step, step + 4 * _AROUND)), None)
+
     def __str__(self) -> str:
         short = self.text if len(self.text) <= 40 else f"{self.text[:39]}…"
         return f"/{short}/" if not self.literal else f"“{short}”"
@@ -44,17 +68,15 @@ def make_query(text: str) -> Query:
     r"""A query from typed text: a regular expression, or the text itself where it is not a usable one.
 
     What is valid both ways is searched both ways: ``near '[/foo]'`` finds itself. Case matters only when the text holds
-    a capital. Nested repetition is taken literally: on one unlucky line it would hold up the console for ever.
+    a capital.
 
     >>> make_query("near '['").literal
     True
     """
     try:
-        if not _NESTED.search(text):
-            return _compiled(text, f"{text}|{re.escape(text)}" if _SPECIAL.search(text) else text)
+        return _compiled(text, f"{text}|{re.escape(text)}" if _SPECIAL.search(text) else text)
     except (re.error, RecursionError, OverflowError):
-        pass
-    return _compiled(text, re.escape(text), literal=True)
+        return _compiled(text, re.escape(text), literal=True)
 
 
 def _compiled(text: str, body: str, *, literal: bool = False) -> Query:

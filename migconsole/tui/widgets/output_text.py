@@ -27,7 +27,7 @@ _JUDGED = 600
 class TextLine:
     """A cleaned line: ``text`` is what can be seen, searched and copied; ``note`` says what was left out."""
 
-    __slots__ = ("_edges", "level", "note", "simple", "spans", "text")
+    __slots__ = ("_edges", "cut", "level", "note", "simple", "spans", "text")
 
     def __init__(self, raw: bytes, length: int, path: str) -> None:
         self.spans: tuple[Span, ...] = clean_line(raw)
@@ -35,7 +35,8 @@ class TextLine:
         self.simple = self.text.isascii()  # one column per character
         self.level: Level | None = level_of(self.text[:_JUDGED].encode())
         self.note = ""
-        if length > len(raw):
+        self.cut = length > len(raw)
+        if self.cut:
             did = "overwrote itself, its end is shown" if b"\r" in raw.rstrip(b"\r") else f"cut at {len(raw):,}"
             self.note = f"… {length:,} bytes, {did}; full: {sanitise_line(path)}"
         self._edges: list[int] | None = None

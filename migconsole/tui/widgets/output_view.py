@@ -10,6 +10,7 @@ from textual.selection import Selection
 from textual.worker import WorkType
 
 from migconsole.domain.problems import Level, hints_for, pattern_for
+from migconsole.engine.patience import TooSlowError
 from migconsole.engine.ports import Output
 from migconsole.tui.widgets import output_copy
 from migconsole.tui.widgets.output_copy import Copy
@@ -86,27 +87,36 @@ class OutputView(OutputScroll):
         generation = output.generation
         listing = self.window.listing
         assert listing is not None
-        found, place = await hunt(
-            scans, listing.lists, lambda seconds: self._say(f"searching {what} … {seconds:.0f} s")
-        )
+        try:
+            found, place = await hunt(scans, listing.lists, lambda t: self._say(f"searching {what} … {t:.0f} s"))
+        except TooSlowError as error:
+            self._say(f"{what}: {error.title.lower()}. {error.remedy}")
+            return
         if output is not self.output or output.generation != generation:
             self._say(f"{what}: the file changed meanwhile, search again")
         elif found is None:
             where = "" if output.exact else f" in the last {len(output):,} lines, the rest is being indexed"
             self._say(f"{what}: no match{where}")
         else:
-            self._go(found)
-            around = (" · went on from the end" if step < 0 else " · went on from the top") if place else ""
-            self._say((f"{what}: line {found + 1:,}" if output.exact else what) + around)
+            seen = self._go(found)
+            parts = [f"{what}: line {found + 1:,}" if output.exact else what]
+            if place:
+                parts.append("went on from the end" if step < 0 else "went on from the top")
+            if not seen:
+                parts.append("in a part of the line that is not shown")
+            self._say(" · ".join(parts))
 
-    def _go(self, number: int) -> None:
+    def _go(self, number: int) -> bool:
+        """Bring a line into sight, at the match where it has one; False when the match lies where the line is cut."""
         assert self.window.listing is not None
         self.unfollow()
         self.current = number
         index = self.window.listing.index(number)
-        match = self.sought.regex.search(self.window.line(index).text) if self.sought is not None else None
-        self.window.reveal(index, match.start() if match else 0)
+        line = self.window.line(index)
+        column = None if self.sought is None else self.sought.first(line.text)
+        self.window.reveal(index, column or 0)
         self._redraw()
+        return self.sought is None or column is not None or not line.cut
 
     # -- filter ---------------------------------------------------------------------------------------------------
 
@@ -140,7 +150,12 @@ class OutputView(OutputScroll):
                 await self._grew.wait()
             self._grew.clear()
             rows, settled = len(listing), listing.settled
-            listing.sift()
+            try:
+                listing.sift()
+            except TooSlowError as error:
+                self._say(f"{listing.query}: {error.title.lower()}; all lines are shown. {error.remedy}")
+                self.filter(None)
+                return
             if settled and not self.following:
                 self.unseen += max(0, len(listing) - rows)
             await asyncio.sleep(0)

@@ -116,22 +116,21 @@ class Window:
         if self.top[0] >= max(0, len(self) - self.height):
             self.top = min(self.top, self.end())
 
-    def sees(self, index: int) -> bool:
-        """Whether a line begins in sight."""
-        return any(row.place == index and row.start in (0, row.line.window(self.left, 1)[0]) for row in self.rows())
-
     def reveal(self, index: int, column: int = 0) -> None:
-        """Bring a line into sight, a third down the window, and its ``column``-th character too."""
-        if not self.sees(index):
-            self.top = (index, 0)
+        """Bring the ``column``-th character of a line into sight, a third down the window if it was not in it."""
+        line = self.line(index)
+        if self.wrap:
+            shown = any(row.place == index and row.start <= column <= row.end for row in self.rows())
+            place = bisect_right([start for start, _ in line.rows(self.width)], column) - 1
+        else:
+            shown, place = self.top[0] <= index < self.top[0] + self.height, 0
+            cell = line.edges[min(column, len(line.edges) - 1)]
+            if not self.left <= cell < self.left + self.width - 1:
+                self.left = max(0, cell - self.width // 2)
+        if not shown:
+            self.top = (index, place)
             self.move(-(self.height // 3))
             self.clamp()
-        if self.wrap:
-            return
-        edges = self.line(index).edges
-        place = edges[min(column, len(edges) - 1)]
-        if not self.left <= place < self.left + self.width - 1:
-            self.left = max(0, place - self.width // 2)
 
     def reshape(self, width: int, height: int, *, wrap: bool) -> None:
         """Take a new size or way of wrapping, keeping the first character in sight where it was."""

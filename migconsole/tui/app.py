@@ -7,10 +7,11 @@ from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
+from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.command import Provider
 from textual.screen import Screen
-from textual.widgets import Input
+from textual.widgets import Input, Static
 
 from migconsole.domain.text import sanitise, sanitise_line
 from migconsole.engine.palette import Palette
@@ -69,6 +70,7 @@ class MigconsoleApp(Exits):
         self._tasks: set[asyncio.Task[None]] = set()
         self._undo_signals: Callable[[], None] = lambda: None
         self.log_path: Path | None = None
+        self.failure: MigconsoleError | None = None
         self.animation_level = "none"
 
     # -- themes ---------------------------------------------------------------------------------------------------
@@ -98,6 +100,10 @@ class MigconsoleApp(Exits):
 
     # -- life -----------------------------------------------------------------------------------------------------
 
+    def compose(self) -> ComposeResult:
+        """What stands on the screen until the run is open."""
+        yield Static("opening…", id="opening", markup=False)
+
     async def on_mount(self) -> None:
         """Show the first screen at once; connecting goes on behind it."""
         self._undo_signals = install_signals(self._leave_by_signal)
@@ -108,8 +114,8 @@ class MigconsoleApp(Exits):
             await self.push_screen(RunsScreen(self.library, self.clock))
 
     async def _enter(self, session: Session) -> None:
-        if not self._opened:
-            await session.open()
+        if not self._opened and not await self._open(session):
+            return
         self.session, self._opened = session, True
         session.monitor.start()
         screen = MainScreen(session, self.clock)
@@ -122,6 +128,20 @@ class MigconsoleApp(Exits):
             if answer == "go":
                 screen.waiting = False
                 screen.redraw()
+
+    async def _open(self, session: Session) -> bool:
+        try:
+            await session.open()
+        except MigconsoleError as error:
+            await session.close()
+            self.session = None
+            if isinstance(self.screen, RunsScreen):
+                self.trouble(error)
+            else:
+                self.failure = error
+                self.exit(error.exit_code, return_code=error.exit_code)
+            return False
+        return True
 
     def set_window_title(self, session: Session) -> None:
         """Name the run in the terminal's title."""

@@ -130,8 +130,15 @@ def _needs(session: Session, item: Item) -> Texts:
     for need in item.needs:
         why = unmet(session.run, session.checklist, need)
         mark = ("\n✘ ", "$danger") if why else ("\n✔ ", "$good")
-        texts += [mark, (sanitise_line(why or f"needs {need}: met"), "")]
+        texts += [mark, (sanitise_line(why or f"needs “{_title(session, need)}”: met"), "")]
     return texts
+
+
+def _title(session: Session, need: str) -> str:
+    try:
+        return session.located(need).item.title
+    except MigconsoleError:
+        return need
 
 
 def attempt_text(attempt: Attempt, most: int) -> Texts:

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 from migconsole.domain.run import overall
-from migconsole.domain.text import sanitise_line
+from migconsole.domain.text import sanitise, sanitise_line
 from migconsole.engine.palette import Palette
 from migconsole.engine.session import Session
 from migconsole.errors import EXIT_OK
@@ -28,6 +28,8 @@ def farewell(app: MigconsoleApp) -> list[str]:
         problems = f", {count.problems} to resolve" if count.problems else ""
         lines.append(f"{sanitise_line(session.run.title)}: {count.done} of {count.total} done{problems}, {state}")
         lines.append(f"Run: {session.directory}   (migconsole resume)")
+    if app.failure is not None:
+        lines.append(sanitise(str(app.failure)))
     if app.log_path is not None:
         lines.append(f"The console failed. Its log: {app.log_path}")
     return lines

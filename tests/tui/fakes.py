@@ -175,6 +175,7 @@ class FakeJobs:
         self.output = b"Applying 20301120_add_unit_cost ...\nALTER TABLE\n"
         self.dies_of: StopRung | None = StopRung.INTERRUPT
         self.alive: set[Path] = set()
+        self.sizes: list[tuple[int, int]] = []
         self._ends: dict[Path, asyncio.Future[JobResult]] = {}
 
     def _end(self, directory: Path) -> asyncio.Future[JobResult]:
@@ -209,7 +210,7 @@ class FakeJobs:
         return False
 
     async def resize(self, directory: Path, rows: int, columns: int) -> None:
-        pass
+        self.sizes.append((rows, columns))
 
     def finish(self, exit_code: int | None, signal: int | None = None) -> None:
         directory = self.requests[-1].directory

@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 from textual.widgets import Input
 
+from migconsole.domain.events import Event
 from migconsole.domain.items import ItemState
+from migconsole.errors import EXIT_FAILED, JournalError
 from migconsole.tui.crash import install_signals, write_log
 from migconsole.tui.launch import farewell
 from migconsole.tui.screens.dialogs.base import ChoiceDialog, FormDialog
@@ -186,3 +188,17 @@ async def test_nothing_is_left_running_in_the_loop(tmp_path: Path) -> None:
         await c.press("q")
         await c.shown(ChoiceDialog)
     assert {task for task in asyncio.all_tasks() - before if not task.done()} == set()
+
+
+async def test_a_run_that_cannot_be_opened_is_said_after_leaving(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    app = world.app()
+
+    async def broken(after: int = 0) -> list[Event]:
+        raise JournalError("The journal cannot be read", "[/foo] damaged page", "Restore it from a copy.")
+
+    world.journal.read = broken  # type: ignore[method-assign]
+    async with app.run_test(notifications=True):
+        await eventually(lambda: app._exit)
+    assert app.return_code == EXIT_FAILED
+    assert farewell(app) == ["The journal cannot be read\n[/foo] damaged page\nRestore it from a copy."]

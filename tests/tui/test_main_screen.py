@@ -68,6 +68,16 @@ async def test_one_pane_at_a_time_where_there_is_room_for_one(tmp_path: Path) ->
         assert "Pre-Migration" in c.text()
 
 
+async def test_running_terminals_follow_the_pane(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.half_way()
+    async with console(world, (120, 40)) as c:
+        await c.until(lambda: world.jobs.sizes)
+        first = world.jobs.sizes[-1]
+        await c.pilot.resize_terminal(200, 60)
+        await c.until(lambda: world.jobs.sizes[-1] > first)
+
+
 async def test_maximising_and_back(tmp_path: Path) -> None:
     async with console(World(tmp_path)) as c:
         await c.press("z")

@@ -179,6 +179,15 @@ class MainScreen(ChecklistKeys, OutputKeys):
         """The footer for the present context."""
         self.query_one(KeyFooter).show(self.context())
 
+    def on_output_pane_resized(self, message: OutputPane.Resized) -> None:
+        """Running commands wrap their lines at the pane's edge."""
+        self.run_worker(
+            self.session.resize(message.rows, message.columns),
+            group="resize",
+            description="tell running terminals their size",
+            exit_on_error=False,
+        )
+
     def on_output_view_followed(self, message: OutputView.Followed) -> None:
         """The view stays at the end again."""
         self.output.set_status("", True)

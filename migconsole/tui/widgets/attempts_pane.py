@@ -9,6 +9,7 @@ from textual.app import ComposeResult, RenderResult
 from textual.binding import BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
+from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Static
 
@@ -75,6 +76,7 @@ class OutputPane(Vertical):
         self._open: dict[Key, Output | None] = {}
         self.current: Key | None = None
         self._status = ""
+        self._told = (0, 0)
         self.following = True
 
     def compose(self) -> ComposeResult:
@@ -88,6 +90,23 @@ class OutputPane(Vertical):
     def on_mount(self) -> None:
         """Begin empty."""
         self._arrange()
+
+    class Resized(Message):
+        """The room for output changed: running terminals must know."""
+
+        def __init__(self, rows: int, columns: int) -> None:
+            super().__init__()
+            self.rows, self.columns = rows, columns
+
+    def on_resize(self) -> None:
+        """Tell, once the layout has settled."""
+        self.call_after_refresh(self._tell_size)
+
+    def _tell_size(self) -> None:
+        rows, columns = self.content_size.height - 1, self.content_size.width - 3
+        if rows > 0 and columns > 0 and (rows, columns) != self._told:
+            self._told = (rows, columns)
+            self.post_message(self.Resized(rows, columns))
 
     @property
     def view(self) -> OutputView:

@@ -205,7 +205,7 @@ class ChecklistTree(ScrollView, can_focus=True):
 
     def _segments(self, row: Row, width: int, base: Style) -> list[Segment]:
         left, title_style = self._left(row)
-        right = self._right(row)
+        right = [(text, style) for text, style in self._right(row) if text]
         room = width - 2
         taken = sum(cell_len(text) for text, _ in left)
         right_width = sum(cell_len(text) for text, _ in right)

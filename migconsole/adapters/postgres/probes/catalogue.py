@@ -535,7 +535,7 @@ _PROBE_PROBES = (
         PROBE,
         columns(
             "version, entries count, max_entries count, used_share share, dealloc total, stats_reset time, track,"
-            " changed, schema"
+            " changed"
         ),
         ("statements_health",),
         (),

@@ -39,25 +39,24 @@ with open(path, "ab", buffering=0) as file:
         time.sleep(max(0.0, began + written / rate - time.monotonic()))
 """
 
-IDLE = """
-import asyncio, signal, time
-async def main():
-    lags, stop = [], asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    print("measuring", flush=True)
-    while not stop.is_set():
-        due = time.perf_counter() + 0.005
-        await asyncio.sleep(0.005)
-        lags.append(time.perf_counter() - due)
-    print(sorted(lags)[int(len(lags) * 0.99)])
-asyncio.run(main())
+REFERENCE = """
+import signal, sys, time
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(print(sorted(delays)[int(len(delays) * 0.99)])))
+delays = [0.0]
+print("measuring", flush=True)
+while True:
+    time.sleep(0.05)
+    began, used = time.perf_counter(), time.process_time()
+    while time.process_time() - used < 0.01:
+        pass
+    delays.append(time.perf_counter() - began - 0.01)
 """
 
 
 @contextmanager
-def idle_lag() -> Iterator[list[float]]:
-    """The same lag in a process that does nothing meanwhile: what the machine itself adds to every figure."""
-    child = subprocess.Popen([sys.executable, "-c", IDLE], stdout=subprocess.PIPE, text=True)
+def other_load() -> Iterator[list[float]]:
+    """What other processes add (p99, seconds) to ten milliseconds of work, about a frame, done at the same time."""
+    child = subprocess.Popen([sys.executable, "-c", REFERENCE], stdout=subprocess.PIPE, text=True)
     assert child.stdout is not None
     child.stdout.readline()
     found: list[float] = []
@@ -115,10 +114,10 @@ def writer(path: Path, count: int, rate: int) -> subprocess.Popen[bytes]:
 
 @pytest.mark.parametrize(("columns", "rows", "lag", "key"), [(120, 40, 0.040, 0.080), (200, 60, 0.070, 0.120)])
 def test_a_million_lines_stream(tmp_path: Path, columns: int, rows: int, lag: float, key: float) -> None:
-    """The bounds are for a machine to ourselves; what an idle process suffers at the same time is allowed on top."""
+    """The bounds are for a machine to ourselves; what others took at the same time is allowed on top."""
     path = tmp_path / "output.log"
     path.touch()
-    with console(path, columns, rows) as shown, idle_lag() as idle:
+    with console(path, columns, rows) as shown, other_load() as added:
         shown.until("FOLLOWS-1;")
         shown.press("r", "RESET;")
         child = writer(path, 1_000_000, 100_000)
@@ -135,13 +134,13 @@ def test_a_million_lines_stream(tmp_path: Path, columns: int, rows: int, lag: fl
     key_p99, lag_p99 = keys[min(len(keys) - 1, int(len(keys) * 0.99))], figures["lag_p99"]
     print(
         f"\n{columns}x{rows}: lag p50 {figures['lag_p50'] * 1e3:.1f} p99 {lag_p99 * 1e3:.1f} "
-        f"max {figures['lag_max'] * 1e3:.1f} ms (idle process p99 {idle[0] * 1e3:.1f} ms); "
+        f"max {figures['lag_max'] * 1e3:.1f} ms (other load adds {added[0] * 1e3:.1f} ms); "
         f"{len(keys)} keys p50 {keys[len(keys) // 2] * 1e3:.1f} p99 {key_p99 * 1e3:.1f} ms; "
         f"memory +{figures['growth_mb']:.1f} MB"
     )
     assert figures["lines"] == 1_000_000
-    assert lag_p99 <= lag + idle[0]
-    assert key_p99 <= key + 2 * idle[0]
+    assert lag_p99 <= lag + added[0]
+    assert key_p99 <= key + 2 * added[0]
 
 
 def test_memory_for_five_million_lines(tmp_path: Path) -> None:
@@ -160,14 +159,15 @@ def test_memory_for_five_million_lines(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def gigabyte(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def gigabyte(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     path = tmp_path_factory.mktemp("big") / "output.log"
     number = 0
     with path.open("wb") as file:
         while file.tell() < 1_000_000_000:
             file.write(b"".join(LINE % n for n in range(number, number + 100_000)))
             number += 100_000
-    return path
+    yield path
+    path.unlink()
 
 
 def test_a_gigabyte_opens_at_once(gigabyte: Path) -> None:
@@ -203,21 +203,23 @@ def test_indexing_and_searching_a_gigabyte(gigabyte: Path) -> None:
     indexing = time.perf_counter() - began
     levels = (Level.ERROR, Level.WARNING)
     timed = {}
-    for name, pattern, hints in (
+    searches: tuple[tuple[str, bytes, tuple[bytes, ...]], ...] = (
         ("text", b"no such text", ()),
         ("small letters", b"(?i:no such text)", ()),
         ("problems", pattern_for(*levels), hints_for(*levels)),
-    ):
-        slowest, began = 0.0, time.perf_counter()
-        before = began
-        for hit in output.scan(pattern, 0, hints=hints):
-            now = time.perf_counter()
-            slowest, before = max(slowest, now - before), now
-            assert hit is None
-        timed[name] = (before - began, slowest)
+    )
+    with other_load() as added:
+        for name, pattern, hints in searches:
+            slowest, began = 0.0, time.perf_counter()
+            before = began
+            for hit in output.scan(pattern, 0, hints=hints):
+                now = time.perf_counter()
+                slowest, before = max(slowest, now - before), now
+                assert hit is None
+            timed[name] = (before - began, slowest)
     output.close()
     print(f"\n1 GB: reading {reading:.2f} s, indexing {indexing:.2f} s ({indexing / reading:.1f} times)")
     for name, (seconds, slowest) in timed.items():
         times = seconds / reading
         print(f"  search for {name}: {seconds:.2f} s ({times:.1f} times), longest slice {slowest * 1e3:.1f} ms")
-    assert max(slowest for _, slowest in timed.values()) <= 0.04
+    assert max(slowest for _, slowest in timed.values()) <= 0.04 + added[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -32,10 +33,11 @@ from migconsole.tui.screens.help import HelpScreen
 from migconsole.tui.screens.main import MainScreen
 from migconsole.tui.screens.runs import RunsScreen
 from migconsole.tui.screens.timeline import TimelineScreen
+from migconsole.tui.themed import Themed
 from migconsole.tui.widgets.status_bar import StatusBar
 
 
-class MigconsoleApp(Exits):
+class MigconsoleApp(Themed, Exits):
     """Give it a session (opened or not) or a library. ``launch`` runs it and says where the run lies."""
 
     TITLE = "migconsole"
@@ -61,9 +63,7 @@ class MigconsoleApp(Exits):
     ) -> None:
         super().__init__()
         self.session, self.library, self.clock = session, library, clock or Clock()
-        self._palettes = {palette.name: palette for palette in palettes}
-        self._theme_problems = list(theme_problems)
-        self._wanted_theme = theme
+        self.take_palettes(palettes, theme_problems, theme)
         self._state_directory = state_directory
         self._opened = opened
         self._bridge: Bridge | None = None
@@ -72,31 +72,6 @@ class MigconsoleApp(Exits):
         self.log_path: Path | None = None
         self.failure: MigconsoleError | None = None
         self.animation_level = "none"
-
-    # -- themes ---------------------------------------------------------------------------------------------------
-
-    def get_theme_variable_defaults(self) -> dict[str, str]:
-        """Every semantic slot has a value under every theme."""
-        return theming.fallbacks(self.current_theme)
-
-    def theme_titles(self) -> dict[str, str]:
-        """Themes that can be chosen, by name."""
-        return {name: sanitise_line(p.title, 60) for name, p in self._palettes.items()} | theming.ANSI
-
-    def use_theme(self, name: str) -> None:
-        """Switch now; an unknown theme is said and the default kept."""
-        if name in self.available_themes:
-            self.theme = name
-        else:
-            self.toast(f"There is no theme “{sanitise_line(name, 60)}”.", "warning")
-
-    def _register_themes(self) -> None:
-        for palette in self._palettes.values():
-            self.register_theme(theming.to_theme(palette))
-        if self._wanted_theme in self.available_themes or self._palettes:
-            self.use_theme(self._wanted_theme)
-        if self._theme_problems:
-            self.toast("Theme not used: " + "; ".join(self._theme_problems), "warning")
 
     # -- life -----------------------------------------------------------------------------------------------------
 
@@ -107,7 +82,7 @@ class MigconsoleApp(Exits):
     async def on_mount(self) -> None:
         """Show the first screen at once; connecting goes on behind it."""
         self._undo_signals = install_signals(self._leave_by_signal)
-        self._register_themes()
+        self.register_palettes()
         if self.session is not None:
             self.perform(self._enter(self.session))
         elif self.library is not None:
@@ -179,7 +154,7 @@ class MigconsoleApp(Exits):
         for screen in reversed(self.screen_stack):
             if isinstance(screen, MainScreen | RunsScreen | TimelineScreen):
                 context = screen.context()
-                return context if self.library is None else Context(**{**_fields(context), "library": True})
+                return context if self.library is None else replace(context, library=True)
         return Context(screen="", session=self.session)
 
     async def action_command(self, id: str) -> None:
@@ -328,7 +303,3 @@ class MigconsoleApp(Exits):
             self.screen.command_reload_runs()
         elif self.library is not None:
             await self.push_screen(RunsScreen(self.library, self.clock))
-
-
-def _fields(context: Context) -> dict[str, Any]:
-    return {name: getattr(context, name) for name in Context.__dataclass_fields__}

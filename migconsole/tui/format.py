@@ -100,7 +100,7 @@ def sparkline(values: Sequence[float | None], width: int, low: float = 0.0, top:
     """The newest ``width`` values as bars between ``low`` and the highest; a missing one is a gap, not a low bar.
 
     >>> sparkline([0, 1, None, 2, 4], 5)
-    '▁▂ ▄█'
+    '▁▃ ▅█'
     """
     if width <= 0:
         return ""

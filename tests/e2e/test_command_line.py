@@ -147,3 +147,47 @@ def test_the_runs_screen_opens_and_every_way_out_restores_the_terminal(open_cons
         code = console.wait()
         console.assert_restored()
         assert code == (0 if isinstance(way, str) else 128 + way)
+
+
+def test_help_can_be_left(open_console: Open) -> None:
+    console = open_console(rows=24, columns=80)
+    console.wait_for("prisma", timeout=30)
+    console.press("?")
+    console.wait_for("Next colour theme")
+    console.press("escape")
+    console.wait_gone("Next colour theme")
+    console.press("q")
+    assert console.wait() == 0
+    console.assert_restored()
+
+
+def test_colours_are_the_256_that_were_asked_for_and_none_with_no_color(open_console: Open) -> None:
+    for env in ({}, {"NO_COLOR": "1"}):
+        console = open_console(rows=24, columns=80, env=env)
+        console.wait_for("prisma", timeout=30)
+        shown = {console.raw.find(sequence) >= 0 for sequence in (b"38;5;", b"48;5;")}
+        greys = all(
+            colour == "default" or colour in ("black", "white") or len({colour[:2], colour[2:4], colour[4:]}) == 1
+            for row in range(24)
+            for cell in console.row(row)
+            for colour in (cell.foreground, cell.background)
+        )
+        assert b"38;2;" not in console.raw, "true colour, which this terminal does not have"
+        assert greys if env else shown == {True}
+
+
+def test_a_terminal_that_changes_its_size_is_filled_again(open_console: Open) -> None:
+    console = open_console(rows=24, columns=80)
+    console.wait_for("prisma", timeout=30)
+    console.resize(40, 120)
+    console.wait_until(lambda: "leave" in console.screen()[-1], message="the footer is in the last of 40 rows")
+    console.resize(24, 80)
+    console.wait_until(lambda: "leave" in console.screen()[-1], message="the footer is in the last of 24 rows")
+    assert all(len(line) <= 80 for line in console.screen())
+
+
+def test_a_terminal_that_goes_away_ends_the_console(open_console: Open) -> None:
+    console = open_console(rows=24, columns=80)
+    console.wait_for("prisma", timeout=30)
+    console.hang_up()
+    assert console.wait() in (128 + signal.SIGHUP, -signal.SIGHUP)

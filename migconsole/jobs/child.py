@@ -13,6 +13,7 @@ import struct
 import termios
 import time
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 _PIPE_SIZE = 1024 * 1024
@@ -31,13 +32,14 @@ class StartError(Exception):
 class Child:
     """A started command: ``pid``, the descriptors to read (stdout, and stderr where it is apart), and its end.
 
-    ``began`` is when it was started, on the monotonic clock.
+    ``began`` is when it was started, on the monotonic clock; ``started`` the same in UTC.
     """
 
-    def __init__(self, process: Any, streams: Sequence[int], terminal: int | None, began: float) -> None:
+    def __init__(self, process: Any, streams: Sequence[int], terminal: int | None, began: float, started: str) -> None:
         self._process = process
         self.pid: int = process.pid
         self.began = began
+        self.started = started
         self.streams = tuple(streams)
         self.terminal = terminal
 
@@ -76,7 +78,7 @@ def start(
     if not os.path.isdir(cwd):
         raise StartError(f"the working directory {cwd} does not exist")
     reading, writing = _terminal(rows, columns) if tty else _pipes()
-    began = time.monotonic()
+    began, started = time.monotonic(), datetime.now(UTC).isoformat(timespec="milliseconds")
     with open(os.devnull, "rb") as nothing:
         try:
             command = sh.Command(arguments[0])(
@@ -104,7 +106,7 @@ def start(
                 os.close(descriptor)
     for descriptor in reading:
         os.set_blocking(descriptor, False)
-    return Child(command.process, reading, reading[0] if tty else None, began)
+    return Child(command.process, reading, reading[0] if tty else None, began, started)
 
 
 def _terminal(rows: int, columns: int) -> tuple[list[int], list[int]]:

@@ -91,6 +91,7 @@ class Runner:
         survivors = watch.survivors()
         outcome = self._outcome(started, began, recorder, error=recorder.error)
         outcome |= {
+            "started": child.started,
             "exit_code": code if code >= 0 else None,
             "signal": -code if code < 0 else None,
             "ended": ended,
@@ -161,9 +162,10 @@ class Runner:
 
     def _conclude(self, outcome: Mapping[str, Any], watch: Watch | None) -> None:
         """Write the result, again and again until it is written, the runner is told to end, or the folder is gone."""
+        with contextlib.suppress(OSError):
+            files.sync_file(self._directory / files.REQUEST)
         while True:
             try:
-                files.sync_file(self._directory / files.REQUEST)
                 files.write_atomic(self._directory / files.RESULT, outcome, reserved=self._reserved)
             except OSError:
                 if not self._directory.is_dir():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 
 from migconsole.adapters.postgres.probes.catalogue import BY_NAME, PROBES, Probe, Through, Tier
 from migconsole.adapters.postgres.probes.session import Session
@@ -12,6 +13,7 @@ from migconsole.adapters.postgres.probes.sessions import ProbeSession, PulseSess
 from migconsole.adapters.postgres.probes.state import Cost, CostMeter, Names, Shared, Watched
 from migconsole.domain.readings import Reading
 from migconsole.domain.target import Target
+from migconsole.errors import MigconsoleError
 
 __all__ = ["Cost", "Probes", "Watched"]
 
@@ -48,10 +50,19 @@ class Probes:
         self._shared.watched = watched
 
     async def open(self) -> None:
-        """Connect and prepare both sessions, before anything is locked. Raises MigconsoleError with a remedy."""
+        """Connect and prepare both sessions, before anything is locked.
+
+        Raises MigconsoleError with a remedy (a pooler, a wrong password, no such database) for the pulse alone: what
+        keeps the other session out is in its readings. Both are tried again with every reading anyway.
+        """
         await self.pulse.open()
-        await self.probe.open()
+        with suppress(MigconsoleError):
+            await self.probe.open()
         await self.probe.resolve()
+
+    async def hold(self, key: int) -> str:
+        """Hold an advisory lock in the maintenance database; "" when it is held, else why it is not."""
+        return await self.pulse.hold(key)
 
     async def run_pulse(self) -> tuple[Reading, ...]:
         """All probes of the pulse tier, from one set of queries."""

@@ -106,7 +106,7 @@ class Session:
     def stand_up(self) -> None:
         """Come back with the next reading."""
         self._stood_down = ""
-        self._next_attempt = 0.0
+        self.retry()
 
     def retry(self, sources: Sequence[str] = ()) -> None:
         """Forget what the server refused (all, or these sources), and any pause."""
@@ -146,7 +146,7 @@ class Session:
             self._lock_timeout = -1.0
             await self._adapt(connection)
             self._capabilities = await read_capabilities(connection)
-            self._prepared, self._refused, self._limit = {}, {}, 0.5
+            self._prepared, self._limit = {}, 0.5
             self._prepared[_LIMIT] = await connection.prepare(_LIMIT)
             await self._ready(connection)
         except FAILURES as error:
@@ -164,6 +164,7 @@ class Session:
         self._pause = min(max(FIRST_PAUSE, self._pause * 2), LONGEST_PAUSE)
         self._next_attempt = time.monotonic() + self._pause
         self._problem = problem
+        self._refused.clear()
 
     def _absent(self) -> Refusal | None:
         if self._stood_down:
@@ -266,10 +267,11 @@ class Session:
         for text in texts:
             try:
                 statement = self._prepared[source] = await connection.prepare(text)
-            except _MISSING as error:
-                refusal = Refusal(Quality.NOT_AVAILABLE, self._says(error))
             except asyncpg.PostgresError as error:
-                raise await self._refusal(connection, source, self._limit, error) from None
+                # A lock that was not granted is, to the driver, a kind of missing prerequisite too.
+                if isinstance(error, asyncpg.LockNotAvailableError) or not isinstance(error, _MISSING):
+                    raise await self._refusal(connection, source, self._limit, error) from None
+                refusal = Refusal(Quality.NOT_AVAILABLE, self._says(error))
             else:
                 return statement
         self._refused[source] = refusal

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -10,7 +11,7 @@ from typing import Any
 import asyncpg
 
 from migconsole.adapters.postgres.connect import Connection, Purpose, connect
-from migconsole.adapters.postgres.failures import FAILURES, RefusedError
+from migconsole.adapters.postgres.failures import FAILURES, RefusedError, querying
 from migconsole.adapters.postgres.probes.capabilities import variants
 from migconsole.adapters.postgres.probes.catalogue import PROBES, Probe, Through
 from migconsole.adapters.postgres.probes.objects import find_volumes
@@ -35,12 +36,17 @@ _OF_THE_DATABASE = ("3D000", "42501", "55000", "28000")
 _BUSY = (asyncpg.LockNotAvailableError, asyncpg.QueryCanceledError, asyncpg.InsufficientPrivilegeError)
 
 
+_HOLDER = """SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1
+                AND classid::bigint = ($1::bigint >> 32) & 4294967295 AND objid::bigint = $1::bigint & 4294967295"""
+
+
 class PulseSession(Session):
     """In the maintenance database, where new sessions and catalogues stay open whatever the migration locks."""
 
     def __init__(self, shared: Shared) -> None:
         super().__init__(shared, Through.PULSE)
         self._names_due = 0.0
+        self._holds_on: Connection | None = None
 
     async def _connected(self) -> Connection:
         purpose = Purpose(self.purpose, 0.5, search_path="pg_catalog")
@@ -56,6 +62,27 @@ class PulseSession(Session):
             f"Neither {' nor '.join(MAINTENANCE)} accepts {user}.",
             f"GRANT CONNECT ON DATABASE postgres TO {user}",
         )
+
+    async def hold(self, key: int) -> str:
+        """Hold the advisory lock ``key`` for as long as this session lives; "" when it is held, else why it is not.
+
+        It is asked for again after the session was lost, and never waited for.
+        """
+        async with self._lock:
+            connection = self._connection
+            if connection is None or connection.is_closed():
+                return "the run lock is not held: there is no session"
+            if connection is self._holds_on:
+                return ""
+            try:
+                async with asyncio.timeout(1.0):
+                    if await connection.fetchval("SELECT pg_try_advisory_lock($1)", key):
+                        self._holds_on = connection
+                        return ""
+                    holder = await connection.fetchval(_HOLDER, key)
+            except FAILURES as error:
+                return f"the run lock is not held: {querying(error, self._shared.target, 1.0, 0.1).title}"
+            return f"another run watches this database (session {holder})" if holder else "the run lock was just let go"
 
     async def _ready(self, connection: Connection) -> None:
         await self._learn_names(connection)

@@ -20,6 +20,14 @@ stage() {
   [ "$rc" = 0 ] || exit "$rc"
 }
 
+# quietly COMMAND…: say what it said only when it fails, or its last line.
+quietly() {
+  local log=$work/quiet.log rc=0
+  "$@" >"$log" 2>&1 || rc=$?
+  if [ "$rc" = 0 ]; then tail -n 1 "$log" | cut -c1-400; else cat "$log"; fi
+  return "$rc"
+}
+
 # A clone holds what was committed and nothing else; a checkout that is no repository is copied.
 copy_checkout() {
   if git -C "$here" rev-parse --verify --quiet HEAD >/dev/null 2>&1 &&
@@ -82,7 +90,7 @@ keep_trees() {
 install_wheel() {
   ls -l "$work/dist"
   python3 -m venv "$work/venv"
-  "$work/venv/bin/pip" install --quiet "$work"/dist/migconsole-*.whl
+  quietly "$work/venv/bin/pip" install "$work"/dist/migconsole-*.whl
   "$work/venv/bin/pip" check
 }
 
@@ -118,7 +126,7 @@ PY
 }
 
 demo_from_wheel() {
-  "$work/venv/bin/pip" install --quiet "$(echo "$work"/dist/migconsole-*.whl)[demo]"
+  quietly "$work/venv/bin/pip" install "$(echo "$work"/dist/migconsole-*.whl)[demo]"
   mkdir "$work/d"
   chmod 1777 "$work/d"
   ours env TMPDIR="$work/d" migconsole demo --headless

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import click
 
 from migconsole import __version__, crash
-from migconsole.cli import inspect, options, runs
+from migconsole.cli import inspect, options, runs, watch
 from migconsole.domain.secrets import Secrets
 from migconsole.domain.variables import is_secret_name
 from migconsole.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE, MigconsoleError
@@ -54,6 +54,7 @@ for _command in (
     inspect.schema,
     inspect.doctor,
     inspect.verify,
+    watch.watch,
 ):
     cli.add_command(_command)
 

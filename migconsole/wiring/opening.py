@@ -93,6 +93,21 @@ async def resume(name: str | None, options: Options) -> Session:
 
 async def reopen(directory: RunDirectory, options: Options) -> Session:
     """Open a run by its directory. Raises StoppedError when today's target is not the run's."""
+    if options.variables:
+        raise UsageError(
+            "A run keeps the variables it was opened with", remedy="Change them in the console, on record."
+        )
+    loaded, surroundings = restored(directory, options)
+    console = Console.here(options.actor or processes.login_name())
+    journal = await SqliteJournal.open(directory.journal, console)
+    return _session(loaded, journal, directory, surroundings, console, options)
+
+
+def restored(directory: RunDirectory, options: Options) -> tuple[Loaded, Setting]:
+    """The frozen checklist of a run and its target as today's environment has it.
+
+    Raises JournalError when the checklist was changed, StoppedError when the target is another one.
+    """
     data = opened_data(directory)
     loaded = checklists.load(directory.checklist)
     if loaded.sha256 != data.get("checklist_sha256"):
@@ -100,10 +115,6 @@ async def reopen(directory: RunDirectory, options: Options) -> Session:
             "The frozen checklist of this run was changed",
             str(directory.checklist),
             "Put the original back; the run executes only what it was opened with.",
-        )
-    if options.variables:
-        raise UsageError(
-            "A run keeps the variables it was opened with", remedy="Change them in the console, on record."
         )
     project = options.project or Path(str(data.get("project", ".")))
     given = {str(k): str(v) for k, v in dict(data.get("variables", {})).items()}  # type: ignore[call-overload]
@@ -114,9 +125,7 @@ async def reopen(directory: RunDirectory, options: Options) -> Session:
             f"It was opened on {data['database']}; today's environment says {surroundings.target.name}.",
             "Set DATABASE_URL, or pass --target, to the run's own database.",
         )
-    console = Console.here(options.actor or processes.login_name())
-    journal = await SqliteJournal.open(directory.journal, console)
-    return _session(loaded, journal, directory, surroundings, console, options)
+    return loaded, surroundings
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,7 +87,8 @@ def test_no_probe_is_busy_for_more_than_one_per_cent(took: dict[str, float], pha
     simulation = Simulation(took, phase=phase)
     simulation.until(1800)
     for name in {run.name for run in simulation.runs}:
-        runs = simulation.of(name)
+        # The first pulse finds everything cold and does not count.
+        runs = simulation.of(name)[1 if name == PULSE else 0 :] or simulation.of(name)
         elapsed = runs[-1].began - runs[0].began
         assert sum(run.took for run in runs[:-1]) <= 0.01 * elapsed + 1e-6, name
 
@@ -99,7 +100,7 @@ def test_all_together_are_busy_for_two_per_cent_at_most(took: dict[str, float], 
     simulation.until(1800)
     busy = sum(run.took for run in simulation.runs)
     # What began is finished: beside the credit, one run of each lane may be on the way; the first ones know no cost.
-    once = 2 * max(took.values()) + took.get(PULSE, 0.001)
+    once = 2 * max(took.values()) + 2 * took.get(PULSE, 0.001)
     assert busy <= TOTAL * 1800 + CREDIT + once
 
 
@@ -221,6 +222,16 @@ def test_one_lane_runs_one_probe_at_a_time() -> None:
     assert scheduler.pick(Lane.PULSE, 10.0) is None
     scheduler.finished(PULSE, 10.0, 0.001, Quality.OK, largest=0.001)
     assert scheduler.pick(Lane.PULSE, 10.0) is not None
+
+
+def test_one_slow_pulse_does_not_cost_its_freshness() -> None:
+    simulation = Simulation({PULSE: 0.005}, phase=Phase.STEP)
+    simulation.until(30)
+    simulation.took[PULSE] = 0.1
+    simulation.until(31)
+    simulation.took[PULSE] = 0.005
+    simulation.until(60)
+    assert _longest(simulation.of(PULSE)) < 2.0
 
 
 def test_the_pulse_can_be_set() -> None:

@@ -32,6 +32,10 @@ class RefusedError(TargetError):
     sqlstate = ""
 
 
+class UselessTargetError(TargetError):
+    """Nothing that the server does later can help: it is a pooler, or too old."""
+
+
 def redacted(text: object, target: Target) -> str:
     """One line of a server's or driver's text without any of the target's secrets."""
     secrets = Secrets(target.secrets(), names=(target.host, target.database, target.user))
@@ -43,7 +47,7 @@ def redacted(text: object, target: Target) -> str:
 def pooler_error(target: Target, evidence: str) -> TargetError:
     """The target is a connection pooler: session settings and locks would leak between clients."""
     why = f" ({target.pooler})" if target.pooler else ""
-    return TargetError(
+    return UselessTargetError(
         f"{target.host}:{target.port} is a connection pooler, not the server{why}",
         f"{evidence}. Timeouts, locks and snapshots of a session do not hold through a pooler.",
         "Give the server's own address: set DIRECT_URL, or pass --target postgresql://user@server:5432/database.",
@@ -52,7 +56,7 @@ def pooler_error(target: Target, evidence: str) -> TargetError:
 
 def too_old(version: str) -> TargetError:
     """The server is older than what this program knows."""
-    return TargetError(
+    return UselessTargetError(
         "The server is older than PostgreSQL 11",
         f"It reports version {version}." if version else "It does not know settings that came with PostgreSQL 11.",
         "Upgrade the server, or run this migration by hand: nothing here was tested against such a version.",

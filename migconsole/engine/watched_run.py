@@ -1,0 +1,151 @@
+"""What a watcher knows of its run: the journal is read as it grows, alarms are put into it as facts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from migconsole.domain.alarms import Changed
+from migconsole.domain.events import Draft, Kind
+from migconsole.domain.readings import Alarm, Level
+from migconsole.domain.run import AlarmRecord, Attempt, Run, fold
+from migconsole.domain.thresholds import Phase
+from migconsole.engine.health_ports import Circumstances
+from migconsole.engine.ports import Journal
+
+FIRST_HOUR = 3600.0
+ACTOR = "watcher"
+
+
+class WatchedRun:
+    """``engine.health_ports.Surrounding`` of a run. ``gone`` and ``asked`` look at its directory."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        *,
+        gone: Callable[[], bool],
+        asked: Callable[[], bool],
+        redact: Callable[[str], str] = str,
+    ) -> None:
+        self._journal = journal
+        self._gone = gone
+        self._asked = asked
+        self._redact = redact
+        self.run = Run()
+
+    async def look(self, now: float) -> Circumstances:
+        """Fold what is new in the journal. Raises JournalError."""
+        fold(await self._journal.read(self.run.head), self.run)
+        return circumstances(self.run, now)
+
+    async def tell(self, changed: Changed) -> None:
+        """Append the change as a fact, once however often it is told. Raises JournalError."""
+        alarm = changed.alarm
+        at = alarm.cleared if changed.change == "cleared" else alarm.raised
+        data: dict[str, Any] = {
+            "alarm": alarm.id,
+            "change": str(changed.change),
+            "probe": alarm.probe,
+            "level": str(alarm.level),
+            "message": self._redact(alarm.message),
+            "at": datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        }
+        if changed.change == "raised":
+            data["evidence"] = [self._masked(row) for row in alarm.evidence]
+        await self._journal.append(Draft(Kind.ALARM, data, ACTOR, key=f"alarm:{alarm.id}:{changed.change}"))
+
+    def gone(self) -> bool:
+        """Whether the run's directory does not exist any more."""
+        return self._gone()
+
+    def asked_to_retry(self) -> bool:
+        """Whether a console asked for refused probes."""
+        return self._asked()
+
+    def _masked(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: self._redact(value) if isinstance(value, str) else value for name, value in row.items()}
+
+
+def acknowledgement(alarm: int, person: str, note: str = "") -> Draft:
+    """The event by which a person says that an alarm was seen; any console may append it. The first one counts."""
+    data = {"alarm": alarm, "note": note}
+    return Draft(Kind.ALARM_ACKNOWLEDGED, data, person, key=f"alarm:{alarm}:acknowledged")
+
+
+class Alone:
+    """``Surrounding`` of a watcher without a run."""
+
+    def __init__(self, phase: Phase = Phase.BEFORE, *, gone: Callable[[], bool] = lambda: False) -> None:
+        self._circumstances = Circumstances(phase)
+        self._gone = gone
+
+    async def look(self, now: float) -> Circumstances:
+        """Always the same."""
+        return self._circumstances
+
+    async def tell(self, changed: Changed) -> None:
+        """There is no journal."""
+
+    def gone(self) -> bool:
+        """Whether the place for the samples does not exist any more."""
+        return self._gone()
+
+    def asked_to_retry(self) -> bool:
+        """Nobody asks."""
+        return False
+
+
+def circumstances(run: Run, now: float) -> Circumstances:
+    """How a run stands for its watcher at Unix time ``now``."""
+    attempts = [attempt for record in run.items.values() for attempt in record.attempts]
+    changing = [attempt for attempt in attempts if attempt.danger != "read"]
+    running = [attempt for attempt in changing if attempt.running]
+    ended = [moment for attempt in changing if not attempt.running and (moment := _unix(attempt.ended)) is not None]
+    since = max(ended, default=None)
+    return Circumstances(
+        phase=_phase(bool(running), since, now),
+        migrating=tuple(attempt.app_name for attempt in running if attempt.app_name),
+        dumping=tuple(a.app_name for a in attempts if a.running and a.danger == "read" and a.app_name),
+        running=bool(running),
+        away=_away(running),
+        steps=len(ended),
+        since=since,
+        alarms={alarm.id: _alarm(alarm) for alarm in run.alarms.values()},
+        over=bool(run.ended_at),
+    )
+
+
+def _phase(running: bool, since: float | None, now: float) -> Phase:
+    if running:
+        return Phase.STEP
+    if since is None:
+        return Phase.BEFORE
+    return Phase.FIRST_HOUR if now - since < FIRST_HOUR else Phase.LATER
+
+
+def _away(running: list[Attempt]) -> str:
+    """A destructive step may need the database without any session in it: restore, swap, purge."""
+    destructive = next((attempt for attempt in running if attempt.danger == "destructive"), None)
+    return f"“{destructive.item}” runs, which may need the database to itself" if destructive is not None else ""
+
+
+def _alarm(record: AlarmRecord) -> Alarm:
+    return Alarm(
+        record.id,
+        record.probe,
+        Level(record.level),
+        record.message,
+        _unix(record.raised) or 0.0,
+        _unix(record.cleared) or 0.0,
+        record.acknowledged,
+        record.evidence,
+    )
+
+
+def _unix(moment: str) -> float | None:
+    try:
+        return datetime.fromisoformat(moment).timestamp()
+    except ValueError:
+        return None

@@ -19,11 +19,11 @@ from tests.waiting import wait_until
 # A child in the group, one in a group of its own, one in a session of its own, an orphan in a session of its own, and
 # one that also dropped its environment.
 FAMILY = """
-sleep 1001 &
-set -m; sleep 1002 & set +m
-setsid sleep 1003 &
-(setsid sleep 1004 &)
-(env -i setsid sleep 1005 &)
+sleep 101 &
+set -m; sleep 102 & set +m
+setsid sleep 103 &
+(setsid sleep 104 &)
+(env -i setsid sleep 105 &)
 echo ready
 wait
 """
@@ -47,7 +47,7 @@ def family(directory: Path) -> set[int]:
     def complete() -> set[int]:
         found = {p.pid: p.cmdline() for p in runner.children(recursive=True)}
         asleep = {arguments[1] for arguments in found.values() if arguments[:1] == ["sleep"]}
-        return set(found) if asleep == {"1001", "1002", "1003", "1004", "1005"} else set()
+        return set(found) if asleep == {"101", "102", "103", "104", "105"} else set()
 
     return wait_until(complete)
 
@@ -69,7 +69,7 @@ async def test_every_process_of_the_tree_is_stopped(harness: Harness, rung: Stop
 
 
 async def test_a_tree_whose_runner_was_killed_is_found_and_stopped(harness: Harness) -> None:
-    directory = await harness.start(FAMILY.replace("(env -i setsid sleep 1005 &)", ""), tty=False)
+    directory = await harness.start(FAMILY.replace("(env -i setsid sleep 105 &)", ""), tty=False)
     prints(directory, b"ready")
     wait_until(lambda: len([p for p in processes_of(directory) if p.name() == "sleep"]) == 4)
     pids = {p.pid for p in processes_of(directory)}

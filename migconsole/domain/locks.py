@@ -57,7 +57,7 @@ def build(waiters: Sequence[Waiter]) -> tuple[Node, ...]:
     victims = {pid: _victims(pid, below) for pid in pids}
     depths = _depths(pids, blocked)
     parents = {
-        pid: max(blockers, key=lambda blocker: (depths[blocker], -blocker))
+        pid: max((b for b in blockers if depths[b] < depths[pid]), key=lambda b: (depths[b], -b))
         for pid, blockers in blocked.items()
         if depths[pid] > 0
     }

@@ -201,6 +201,11 @@ class Run:
             if record.attempts and record.attempts[-1].running:
                 yield record.attempts[-1]
 
+    def latest(self) -> Attempt | None:
+        """The attempt that was started last, None when nothing has been run."""
+        attempts = (attempt for record in self.items.values() for attempt in record.attempts)
+        return max(attempts, key=lambda attempt: attempt.started, default=None)
+
     def state_of(self, item: Item) -> ItemState:
         """An item's state; a heading's follows from the items below it."""
         if item.items:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
@@ -62,8 +63,9 @@ def run_console(
             state_directory=state_directory,
         )
         await app.run_async(mouse=mouse)
-        for line in farewell(app):
-            print(line, file=sys.stderr)
+        with contextlib.suppress(OSError):  # the terminal may be what went away
+            for line in farewell(app):
+                print(line, file=sys.stderr)
         return app.return_code or EXIT_OK
 
     return asyncio.run(main())

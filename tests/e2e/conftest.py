@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from tests.conftest import Database
+from tests.e2e.checklists import Desk
 from tests.e2e.pty import Console
 
 _HERE = Path(__file__).parent
@@ -32,3 +34,9 @@ def open_console() -> Iterator[Callable[..., Console]]:
             return console
 
         yield open_one
+
+
+@pytest.fixture
+def desk(open_console: Callable[..., Console], tmp_path: Path, database: Database) -> Desk:
+    """A desk with a fresh database."""
+    return Desk(open_console, tmp_path, database)

@@ -124,8 +124,9 @@ class MainScreen(ChecklistKeys, OutputKeys):
         self.add_class(f"-pane-{self.pane}", environment_class(self.session.run.environment))
         self.query_one("#item").border_title = "Item"
         running = next(self.session.run.running(), None)
-        if running is not None:
-            self.output.show(running.item, running.number)
+        latest = running or self.session.run.latest()
+        if latest is not None:
+            self.output.show(latest.item, latest.number)
         self.redraw()
         if running is None or not self.steps.go(running.item):
             self.jump_actionable(from_start=True)

@@ -79,14 +79,21 @@ class Attempts:
         task.add_done_callback(self._beginning.discard)
         return task
 
-    async def end(self, attempt: Attempt, outcome: Outcome, status: JobStatus | None = None) -> None:
-        """Record how an attempt ended, as soon as the journal can be written; a second observer adds nothing."""
+    async def end(
+        self, attempt: Attempt, outcome: Outcome, status: JobStatus | None = None, *, patient: bool = True
+    ) -> None:
+        """Record how an attempt ended; a second observer of the same end adds nothing.
+
+        While the journal cannot be written it is tried again and again, unless the console closes or ``patient`` is
+        False: then JournalError is raised, and whoever takes over finds the attempt without an end.
+        """
         while True:
             try:
                 await self._record_end(attempt, outcome, status)
                 return
             except JournalError:
-                if self._closing:
+                if self._closing or not patient:
+                    self._busy.discard(_key(attempt))
                     raise
             await asyncio.sleep(RETRY)
 

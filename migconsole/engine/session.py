@@ -327,7 +327,8 @@ class Session:
             return attempt
         except BaseException as error:
             why = f"the terminal was taken back before its end was seen ({type(error).__name__})"
-            await asyncio.shield(self._attempts.end(attempt, Outcome("interrupted", (why,))))
+            with contextlib.suppress(MigconsoleError):
+                await asyncio.shield(self._attempts.end(attempt, Outcome("interrupted", (why,)), patient=False))
             raise
         await self._attempts.end(attempt, terminal_outcome(attempt, code))
         return attempt

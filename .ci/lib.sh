@@ -3,7 +3,7 @@
 
 die() { echo ".ci/run: $*" >&2; exit 1; }
 
-# stage NAME LIMIT COMMAND…: say it, time it, end the whole run when it fails or takes longer than LIMIT seconds.
+# stage NAME LIMIT COMMAND…: say it, time it, note when it fails or takes longer than LIMIT seconds; returns its exit code.
 # Each runs in a bash and a process group of its own, so that errexit holds in it and a limit ends all it started.
 stage() {
   stage=$1
@@ -17,7 +17,9 @@ stage() {
   names+=("$stage") seconds+=($((SECONDS - from)))
   [ "$rc" != 124 ] || echo "over its limit of $limit s"
   printf -- '--- %s: %s s%s\n' "$stage" "$((SECONDS - from))" "$([ "$rc" = 0 ] || echo ", exit $rc")"
-  [ "$rc" = 0 ] || exit "$rc"
+  stage=
+  [ "$rc" = 0 ] || failed+=("${names[-1]}")
+  return "$rc"
 }
 
 # quietly COMMAND…: say what it said only when it fails, or its last line.
@@ -175,13 +177,13 @@ finish() {
   local counted=''
   [ ! -f "$work/counts" ] || counted=$(<"$work/counts")
   rm -rf "$work" || rc=1
-  if [ "$rc" = 0 ] && [ "$total" -gt 1800 ]; then
-    echo 'FAILED: over thirty minutes'
-    rc=1
-  elif [ "$rc" = 0 ]; then
-    echo 'passed'
+  [ "$total" -le 1800 ] || failed+=('over thirty minutes')
+  [ -z "$stage" ] || failed+=("interrupted in $stage")
+  if [ "${#failed[@]}" -gt 0 ] || [ "$rc" != 0 ]; then
+    echo "FAILED: ${failed[*]:-exit $rc}"
+    [ "$rc" != 0 ] || rc=1
   else
-    echo "FAILED${stage:+ in stage $stage} (exit $rc)"
+    echo 'passed'
   fi
   [ -z "$counted" ] || printf '%s\n' "$counted"
   exit "$rc"

@@ -23,7 +23,9 @@ from migconsole.domain.locks import PREPARED
 from migconsole.domain.readings import Level, Quality
 from migconsole.domain.thresholds import Phase, judge
 from migconsole.domain.windows import window
+from migconsole.errors import TargetError
 from tests.adapters import probes_harness as harness
+from tests.adapters.test_postgres_target import pooler
 from tests.conftest import Database
 from tests.waiting import eventually
 
@@ -476,3 +478,40 @@ async def test_full_passes_give_the_servers_memory_back(looked_at: Database, mon
 
 async def test_the_monitor_never_makes_the_migration_the_victim_of_a_deadlock(looked_at: Database) -> None:
     await harness.deadlock(looked_at.url)
+
+
+async def test_a_pooler_is_refused_and_named_in_every_reading(server: EmbeddedServer) -> None:
+    async with pooler(server) as port:
+        target = resolve_target(f"postgresql://postgres@127.0.0.1:{port}/postgres?sslmode=disable", environment={})
+        probes = Probes(target, harness.RUN)
+        with pytest.raises(TargetError, match="connection pooler"):
+            await probes.open()
+        for reading in await probes.run_pulse():
+            assert reading.quality is Quality.FAILED
+            assert "connection pooler" in reading.reason
+        assert "connection pooler" in (await probes.run_probe("watch_sizes")).reason
+        await probes.close()
+
+
+async def test_both_ends_of_replication(server: EmbeddedServer) -> None:
+    with EmbeddedServer() as primary:
+        primary.psql("SELECT pg_create_physical_replication_slot('kept', true)")
+        with EmbeddedServer(primary=primary) as standby:
+            async with harness.opened(primary.url()) as here, harness.opened(standby.url()) as there:
+                found = await eventually(lambda: _rows(here, "replication_lag"), timeout=20)
+                assert found[0]["state"] == "streaming"
+                assert found[0]["replay_bytes"] is not None
+                (slot,) = [row for row in await _rows(here, "slots_retained") if row["slot"] == "kept"]
+                assert slot["active"] is False
+                assert slot["retained"] > 0
+                level, message = judge("slots_retained", await here.run_probe("slots_retained"), Phase.STEP)
+                assert level is Level.WARN
+                assert "kept" in message
+                (own,) = await _rows(there, "replication_lag")
+                assert (own["standby"], own["replay_bytes"]) == ("(this standby)", 0)
+                assert (await there.run_probe("standby_conflicts")).quality is Quality.OK
+                pulse = await harness.pulse_is_fresh(there)
+                assert pulse["server_identity"].rows[0]["in_recovery"] is True
+                assert pulse["wal_rate"].rows[0]["position"] > 0
+                for name in ("checkpoints", "archive_backlog", "slots_retained", "watch_sizes", "sequences"):
+                    assert (await there.run_probe(name)).quality is Quality.OK, name

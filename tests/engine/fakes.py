@@ -387,7 +387,7 @@ ITEMS = (
     Item("capture", "Count", command(capture={"applied": r"(\d+) applied"}, expect=expect("run", exit="0"))),
     Item("uses", "Use it", command("echo $applied $backup_size")),
     Item("hidden", "Use a secret", command('curl "$slack"')),
-    Item("shell", "By hand", command("less log", Danger.READ, interactive=True)),
+    Item("shell", "By hand", command("tail -f log", Danger.READ, interactive=True)),
     Item("shell-rw", "By hand, writing", command("psql", interactive=True)),
     Item("job", "Backup", Step(Job("backup"))),
     Item("opt", "If you like", optional=True),

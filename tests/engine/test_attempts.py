@@ -557,6 +557,7 @@ async def test_closing_leaves_jobs_running_and_ends_questions(world: World) -> N
 
 async def test_closing_at_once_after_a_start_leaves_nothing_half(world: World) -> None:
     session = await world.opened()
+    world.database.gate = asyncio.Event()
     await session.start("version")
     await session.close()
     again = await world.opened("again")

@@ -518,7 +518,7 @@ async def test_a_command_with_the_terminal_is_recorded_as_not_captured(
 
     attempt = await session.interactive(item, 0, SAID_YES, terminal)
     argv, environment, cwd, before = seen[0]
-    assert argv[-1] == ("less log" if item == "shell" else "psql")
+    assert argv[-1] == ("tail -f log" if item == "shell" else "psql")
     assert SECRET not in " ".join(argv)
     assert (environment["PGHOST"], environment["PGPASSWORD"], environment["HOME"]) == ("db1", SECRET, "/root")
     assert "DATABASE_URL" not in environment

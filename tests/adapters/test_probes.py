@@ -13,6 +13,7 @@ import pytest
 
 from migconsole.adapters.postgres.probes.capabilities import variants
 from migconsole.adapters.postgres.probes.catalogue import BY_NAME, PROBES, Hazard, Through, Tier
+from migconsole.adapters.postgres.probes.masking import Masking
 from migconsole.adapters.postgres.probes.runner import Probes
 from migconsole.adapters.postgres.probes.session import lock_timeout
 from migconsole.adapters.postgres.probes.signals import Outcome, SignalSession
@@ -515,3 +516,38 @@ async def test_both_ends_of_replication(server: EmbeddedServer) -> None:
                 assert pulse["wal_rate"].rows[0]["position"] > 0
                 for name in ("checkpoints", "archive_backlog", "slots_retained", "watch_sizes", "sequences"):
                     assert (await there.run_probe(name)).quality is Quality.OK, name
+
+
+def test_passwords_of_others_are_masked() -> None:
+    masking = Masking(resolve_target("postgresql://u:s3cretValue@h/d", environment={}))
+    for text in (
+        "ALTER ROLE x PASSWORD 'hunter2'",
+        "ALTER ROLE x WITH ENCRYPTED PASSWORD E'hun\\'ter2' LOGIN",
+        "CREATE USER x PASSWORD $a$hunter2$a$",
+        "SELECT dblink('host=a password=hunter2 dbname=b')",
+        "ALTER ROLE x PASSWORD 'hunter2 is cut he",
+        "SELECT 's3cretValue'",
+    ):
+        masked = masking.query(text)
+        assert "hunter2" not in masked, masked
+        assert "hun\\'ter2" not in masked, masked
+        assert "s3cretValue" not in masked, masked
+    assert masking.query("SELECT password FROM users WHERE id = 1") == "SELECT password FROM users WHERE id = 1"
+    hidden = masking.setting("primary_conninfo", "host=a password=b")
+    assert hidden
+    assert "password" not in hidden
+    assert masking.setting("work_mem", "4MB") == "4MB"
+
+
+async def test_what_sessions_run_is_masked(looked_at: Database, probes: Probes) -> None:
+    async with harness.client(looked_at.url) as app:
+        running = asyncio.ensure_future(app.execute("/* ALTER ROLE x PASSWORD 'hunter2' */ SELECT pg_sleep(30)"))
+        rows = await eventually(lambda: _sleeping(probes))
+        assert "'***'" in str(rows[0]["query"])
+        assert "hunter2" not in str(rows)
+        app.terminate()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+async def _sleeping(probes: Probes) -> list[dict[str, object]]:
+    return [row for row in await _rows(probes, "sessions") if "pg_sleep" in str(row["query"])]

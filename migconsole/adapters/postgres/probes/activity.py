@@ -26,7 +26,7 @@ _COMMENTS = r"^\s*(?:/\*.*?\*/\s*|--[^\n]*\n\s*)*"
 _DDL = re.compile(
     _COMMENTS
     + r"(?:alter\s+(?:table|index|type|sequence|materialized)|create\s+(?:unique\s+)?index|create\s+table|drop\s+"
-    r"(?:table|index|column|type|view|materialized|schema)|reindex|cluster|truncate|vacuum\s+(?:full|\([^)]*full)|"
+    r"(?:table|index|column|type|view|materialized|schema)|reindex|cluster|truncate|repack|vacuum\s+(?:full|\([^)]*full)|"
     r"refresh\s+materialized)",
     re.IGNORECASE | re.DOTALL,
 )

@@ -206,12 +206,13 @@ def config_drift(look: Pass) -> Shaped:
     now = {row["name"]: row for row in look.rows("settings")}
     text = "\n".join(f"{name}={row['value']}" for name, row in now.items())
     digest = hashlib.sha256(text.encode()).hexdigest()[:32]
+    hide = look.shared.masking.setting
     first: dict[str, Any] = look.memory("config_drift").setdefault(
-        "first", {name: row["value"] for name, row in now.items()}
+        "first", {name: hide(name, row["value"]) for name, row in now.items()}
     )
     rows: list[dict[str, Any]] = [{"name": "", "hash": digest}]
     for name in sorted({*first, *now}):
-        value = now[name]["value"] if name in now else None
+        value = hide(name, now[name]["value"]) if name in now else None
         pending = bool(now.get(name, {}).get("pending_restart"))
         if value != first.get(name) or pending:
             source = now[name]["source"] if name in now else None

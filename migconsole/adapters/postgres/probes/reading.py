@@ -9,6 +9,7 @@ from typing import Any
 
 from migconsole.adapters.postgres.probes import activity, objects, server
 from migconsole.adapters.postgres.probes.catalogue import Probe
+from migconsole.adapters.postgres.probes.masking import Masking
 from migconsole.adapters.postgres.probes.shaping import Pass, Shape, Shaped
 from migconsole.adapters.postgres.probes.sources import SOURCES
 from migconsole.adapters.postgres.values import plain
@@ -87,7 +88,7 @@ def reading(probe: Probe, look: Pass, problems: Mapping[str, Refusal], shares: M
         # One probe that meets what nobody thought of must not end the watch over all others.
         what = f"its values were not understood ({type(error).__name__})"
         return refused(probe, look.at, Refusal(Quality.FAILED, what), took)
-    rows = tuple(_row(probe, row) for row in shaped.rows)
+    rows = tuple(_row(probe, row, look.shared.masking) for row in shaped.rows)
     return Reading(probe.name, look.at, took, shaped.quality, rows, shaped.reason)
 
 
@@ -99,5 +100,8 @@ def _shaped(probe: Probe, look: Pass) -> Shaped:
     return Shaped(look.rows(probe.sources[0]))
 
 
-def _row(probe: Probe, row: Mapping[str, Any]) -> dict[str, Any]:
-    return {column.name: plain(row.get(column.name)) for column in probe.columns}
+def _row(probe: Probe, row: Mapping[str, Any], masking: Masking) -> dict[str, Any]:
+    made = {column.name: plain(row.get(column.name)) for column in probe.columns}
+    if made.get("query"):
+        made["query"] = masking.query(made["query"])
+    return made

@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 
 from migconsole.adapters.postgres.probes.catalogue import BY_NAME, PROBES, Probe, Through, Tier
+from migconsole.adapters.postgres.probes.masking import Masking
 from migconsole.adapters.postgres.probes.session import Session
 from migconsole.adapters.postgres.probes.sessions import ProbeSession, PulseSession
-from migconsole.adapters.postgres.probes.state import Cost, CostMeter, Names, Shared, Watched
+from migconsole.adapters.postgres.probes.state import Cost, Names, Shared, Watched
 from migconsole.domain.readings import Reading
 from migconsole.domain.target import Target
 from migconsole.errors import MigconsoleError
@@ -34,7 +35,7 @@ class Probes:
         watched: Watched | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._shared = Shared(target, run, clock, watched or Watched(), Names(clock), CostMeter())
+        self._shared = Shared(target, run, clock, watched or Watched(), Names(clock), Masking(target))
         self.pulse = PulseSession(self._shared)
         self.probe = ProbeSession(self._shared)
         self._waiting = 0

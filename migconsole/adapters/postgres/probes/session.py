@@ -80,6 +80,7 @@ class Session:
         self._problem = ""
         self._pause = 0.0
         self._next_attempt = 0.0
+        self._look_again = False
 
     # -- its life ------------------------------------------------------------------------------------------------------
 
@@ -113,6 +114,7 @@ class Session:
         for source in sources or list(self._refused):
             self._refused.pop(source, None)
         self._next_attempt = 0.0
+        self._look_again = True
 
     @property
     def standing(self) -> bool:
@@ -132,6 +134,10 @@ class Session:
             self._connection = connection
             self._shared.own[self.purpose] = connection.get_server_pid()
             self._pause = 0.0
+        elif self._look_again:
+            # What this session found when it was opened may have been added since: an extension, a view.
+            self._capabilities = await read_capabilities(self._connection)
+        self._look_again = False
         return self._connection
 
     async def _connected(self) -> Connection:
@@ -312,7 +318,9 @@ class Session:
             if rows:
                 row = rows[0]
                 pid = "a prepared transaction" if row["pid"] is None else str(row["pid"])
-                what = sanitise_line(row["query"] or "", 60) or self._shared.names.relation(row["relation"])
+                what = sanitise_line(self._shared.masking.query(row["query"] or ""), 60) or self._shared.names.relation(
+                    row["relation"]
+                )
                 return f"locked by {pid} ({what})"
         return "locked by an unknown session"
 

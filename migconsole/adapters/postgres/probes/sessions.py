@@ -200,7 +200,7 @@ class ProbeSession(Session):
                 statement = await self._statement(connection, "statement_texts")
                 await self._limit_to(2.0)
                 rows: list[Any] = await statement.fetch(queryids)
-                self._texts.update((row["queryid"], row["query"]) for row in rows)
+                self._texts.update((row["queryid"], self._shared.masking.query(row["query"])) for row in rows)
             except (RefusedSourceError, TargetError):
                 return
             except FAILURES as error:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from migconsole.adapters.postgres.probes.masking import Masking
 from migconsole.domain.target import Target
 
 COST_WINDOW = 60.0
@@ -156,6 +157,7 @@ class Shared:
     clock: Callable[[], float]
     watched: Watched
     names: Names
+    masking: Masking
     cost: CostMeter = field(default_factory=CostMeter)
     memory: dict[str, dict[str, Any]] = field(default_factory=dict)
     sizes: dict[int, tuple[int, int]] = field(default_factory=dict)

@@ -11,5 +11,6 @@ JOIN pg_catalog.pg_index o ON o.indrelid = i.indrelid AND o.indexrelid <> i.inde
      AND o.indpred::text IS NOT DISTINCT FROM i.indpred::text
 JOIN pg_catalog.pg_class oc ON oc.oid = o.indexrelid AND oc.relam = c.relam
 WHERE i.indisvalid AND o.indisvalid
-  AND ROW (i.indisprimary, i.indisunique, -i.indexrelid::bigint) < ROW (o.indisprimary, o.indisunique, -o.indexrelid::bigint)
+  AND ROW (i.indisprimary, i.indisunique, -i.indexrelid::bigint)
+      < ROW (o.indisprimary, o.indisunique, -o.indexrelid::bigint)
 ORDER BY 4 DESC LIMIT 500

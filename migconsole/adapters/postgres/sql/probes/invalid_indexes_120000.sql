@@ -1,5 +1,5 @@
--- Indexes that a failed CREATE INDEX CONCURRENTLY or a failed partition left behind. An index whose table somebody is at
--- work on with a build of its own is not one of them.
+-- Indexes that a failed CREATE INDEX CONCURRENTLY or a failed partition left behind. One that somebody builds right now
+-- is not one of them.
 -- needs: pg_stat_progress_create_index
 SELECT i.indexrelid AS oid, i.indrelid AS table_oid, i.indisvalid AS valid, i.indisready AS ready, i.indislive AS live,
        

@@ -8,16 +8,18 @@ WITH own AS (
       AND n.nspname NOT LIKE 'pg\_temp%'
 ),
 facts AS (
-    SELECT 'relations' AS kind, concat_ws('|', nspname, relname, relkind, relpersistence, relrowsecurity, reloptions) AS f
+    SELECT 'relations' AS kind,
+           concat_ws('|', nspname, relname, relkind, relpersistence, relrowsecurity, reloptions) AS f
     FROM own
     UNION ALL
-    SELECT 'columns', concat_ws('|', o.nspname, o.relname, a.attnum, a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod),
-                                a.attnotnull, a.atthasdef, a.attidentity, a.attstorage)
+    SELECT 'columns', concat_ws('|', o.nspname, o.relname, a.attnum, a.attname,
+                                pg_catalog.format_type(a.atttypid, a.atttypmod), a.attnotnull,
+                                a.atthasdef, a.attidentity, a.attstorage)
     FROM own o JOIN pg_catalog.pg_attribute a ON a.attrelid = o.oid AND a.attnum > 0 AND NOT a.attisdropped
     WHERE o.relkind IN ('r', 'p', 'v', 'm', 'f', 'c')
     UNION ALL
-    SELECT 'indexes', concat_ws('|', o.nspname, o.relname, t.relname, i.indkey, i.indisunique, i.indisprimary, i.indisvalid,
-                                i.indoption, i.indexprs IS NOT NULL, i.indpred IS NOT NULL)
+    SELECT 'indexes', concat_ws('|', o.nspname, o.relname, t.relname, i.indkey, i.indisunique, i.indisprimary,
+                                i.indisvalid, i.indoption, i.indexprs IS NOT NULL, i.indpred IS NOT NULL)
     FROM own o JOIN pg_catalog.pg_index i ON i.indexrelid = o.oid JOIN own t ON t.oid = i.indrelid
     UNION ALL
     SELECT 'constraints', concat_ws('|', o.nspname, o.relname, k.conname, k.contype, k.conkey, k.confkey, f.relname,

@@ -1,4 +1,4 @@
--- How far sequences have come. Reading one opens it, so those that somebody holds or wants a strong lock on are skipped.
+-- How far sequences have come. Reading one opens it, so those that somebody locks strongly are skipped.
 -- Of their columns the type counts too: an integer column ends before a bigint sequence does.
 WITH locked AS (
     SELECT DISTINCT relation FROM pg_catalog.pg_lock_status()

@@ -18,9 +18,11 @@ SELECT c.oid, s.n_live_tup AS live, s.n_dead_tup AS dead, s.n_mod_since_analyze 
 FROM top
 JOIN pg_catalog.pg_class c ON c.oid = top.oid
 CROSS JOIN LATERAL (
-    SELECT pg_catalog.pg_stat_get_live_tuples(c.oid) AS n_live_tup, pg_catalog.pg_stat_get_dead_tuples(c.oid) AS n_dead_tup,
+    SELECT pg_catalog.pg_stat_get_live_tuples(c.oid) AS n_live_tup,
+           pg_catalog.pg_stat_get_dead_tuples(c.oid) AS n_dead_tup,
            pg_catalog.pg_stat_get_mod_since_analyze(c.oid) AS n_mod_since_analyze,
-           pg_catalog.pg_stat_get_numscans(c.oid) AS seq_scan, pg_catalog.pg_stat_get_tuples_returned(c.oid) AS seq_tup_read,
+           pg_catalog.pg_stat_get_numscans(c.oid) AS seq_scan,
+           pg_catalog.pg_stat_get_tuples_returned(c.oid) AS seq_tup_read,
            (SELECT sum(pg_catalog.pg_stat_get_numscans(i.indexrelid))::bigint
             FROM pg_catalog.pg_index i WHERE i.indrelid = c.oid) AS idx_scan,
            pg_catalog.pg_stat_get_tuples_inserted(c.oid) AS n_tup_ins,

@@ -1,6 +1,6 @@
 -- Exact sizes of the watched tables ($1) and of the $2 largest by relpages. A table is skipped while anybody holds or
--- wants ACCESS EXCLUSIVE on it, on one of its indexes, on its TOAST table or that one's index: asking for its size would
--- queue there, holding the others, and could make the migration the victim of a deadlock.
+-- wants ACCESS EXCLUSIVE on it, on one of its indexes, on its TOAST table or that one's index: asking for its size
+-- would queue there, holding the others, and could make the migration the victim of a deadlock.
 WITH top AS (
     SELECT c.oid FROM pg_catalog.pg_class c
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace

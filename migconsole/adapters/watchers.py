@@ -66,6 +66,7 @@ class WatcherLock:
     def release(self) -> None:
         """Let the next watcher begin."""
         if self._descriptor is not None:
+            os.ftruncate(self._descriptor, 0)
             os.close(self._descriptor)
             self._descriptor = None
 

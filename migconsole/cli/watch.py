@@ -57,9 +57,7 @@ async def _foreground(run_name: str | None, chosen: Any, seconds: float, form: s
     from migconsole.wiring import watch_lines, watching  # noqa: PLC0415 - as above
 
     alone = bool(chosen.target) and not run_name
-    opened = (
-        watching.watching_target(chosen.target, seconds) if alone else watching.watching_run(run_name, chosen, seconds)
-    )
+    opened = watching.watching_target(chosen.target, seconds) if alone else watching.watching_run(run_name, chosen)
     stop = _stopped_by_signals()
     async with opened as watched:
         if form is None and _terminal():

@@ -238,10 +238,10 @@ def serve_handed(directory: Path, handed: Mapping[str, Any], answer: Callable[[M
     options = Options(target=str(handed.get("target", "")), project=project)
     told = False
 
-    def began() -> None:
+    def began(pid: int) -> None:
         nonlocal told
         told = True
-        answer({"pid": os.getpid()})
+        answer({"pid": pid})
 
     try:
         return asyncio.run(watch_run(directory, options, float(handed["until"]), began))
@@ -251,15 +251,18 @@ def serve_handed(directory: Path, handed: Mapping[str, Any], answer: Callable[[M
         return error.exit_code
 
 
-async def watch_run(path: Path, options: Options, until: float, began: Callable[[], None] = lambda: None) -> int:
-    """Sample for a run in this process until its end. Returns at once when it has a watcher."""
+async def watch_run(path: Path, options: Options, until: float, began: Callable[[int], None] = lambda pid: None) -> int:
+    """Sample for a run in this process until its end, or return at once when it has a watcher.
+
+    ``began`` is told the pid of whoever samples.
+    """
     lock = watchers.WatcherLock(path)
     try:
         taken = lock.take()
     except OSError as error:
         raise MigconsoleError("The run directory cannot be used", f"{path}: {error.strerror}") from error
     if not taken:
-        began()
+        began(await _other(path))
         return EXIT_OK
     try:
         directory = RunDirectory(path)
@@ -277,7 +280,7 @@ async def watch_run(path: Path, options: Options, until: float, began: Callable[
                 run,
                 until=until,
                 monotonic=monotonic,
-                began=began,
+                began=lambda: began(os.getpid()),
             )
             with _stopping(watcher):
                 await watcher.run()
@@ -286,6 +289,16 @@ async def watch_run(path: Path, options: Options, until: float, began: Callable[
     finally:
         lock.release()
     return EXIT_OK
+
+
+async def _other(path: Path) -> int:
+    """The pid of the watcher that holds the lock, which it writes down right after it took it; 0 when it left again."""
+    for _ in range(50):
+        pid = watchers.running(path)
+        if pid is not None:
+            return pid
+        await asyncio.sleep(0.02)
+    return 0
 
 
 @contextlib.contextmanager
@@ -380,12 +393,12 @@ async def watching_target(url: str, until: float, pulse: float = PULSE) -> Async
 
 
 @contextlib.asynccontextmanager
-async def watching_run(name: str | None, options: Options, until: float) -> AsyncIterator[Watching]:
+async def watching_run(name: str | None, options: Options) -> AsyncIterator[Watching]:
     """Read what a run's watcher samples, which is started when there is none and stays when this ends."""
     directory = RunDirectory(directory_of(name, options))
     _, setting = opening.restored(directory, options)
-    keeper = WatcherKeeper(directory.path, options, until)
-    await asyncio.to_thread(ensure_watcher, directory.path, options, until)
+    keeper = WatcherKeeper(directory.path, options)
+    await asyncio.to_thread(ensure_watcher, directory.path, options)
     keeper.start()
     reader = HealthReader(directory.path / HEALTH)
 

@@ -111,10 +111,10 @@ class Session:
 
     def retry(self, sources: Sequence[str] = ()) -> None:
         """Forget what the server refused (all, or these sources), and any pause."""
+        self._look_again = self._look_again or bool(self._refused)
         for source in sources or list(self._refused):
             self._refused.pop(source, None)
         self._next_attempt = 0.0
-        self._look_again = True
 
     @property
     def standing(self) -> bool:
@@ -134,10 +134,13 @@ class Session:
             self._connection = connection
             self._shared.own[self.purpose] = connection.get_server_pid()
             self._pause = 0.0
+            self._look_again = False
         elif self._look_again:
-            # What this session found when it was opened may have been added since: an extension, a view.
-            self._capabilities = await read_capabilities(self._connection)
-        self._look_again = False
+            # What this session missed when it was opened may have been added since: an extension, a view. Locked
+            # catalogues are no reason to lose the session; it looks again the next time.
+            with suppress(asyncpg.LockNotAvailableError, asyncpg.QueryCanceledError):
+                self._capabilities = await read_capabilities(self._connection)
+                self._look_again = False
         return self._connection
 
     async def _connected(self) -> Connection:

@@ -551,3 +551,20 @@ async def test_what_sessions_run_is_masked(looked_at: Database, probes: Probes) 
 
 async def _sleeping(probes: Probes) -> list[dict[str, object]]:
     return [row for row in await _rows(probes, "sessions") if "pg_sleep" in str(row["query"])]
+
+
+async def test_a_clock_that_jumps_back_does_not_reach_durations(looked_at: Database) -> None:
+    times = iter([1_000_000.0, *(float(n) for n in range(100, 10_000))])
+    target = resolve_target(looked_at.url, environment={})
+    probes = Probes(target, harness.RUN, clock=lambda: next(times))
+    async with harness.client(looked_at.url) as app:
+        await probes.open()
+        try:
+            await app.execute("BEGIN")
+            first = await probes.run_probe("wal_rate")
+            looked_at.psql("CREATE TABLE written AS SELECT generate_series(1, 1000)")
+            second = await probes.run_probe("wal_rate")
+            assert first.at > second.at
+            assert second.rows[0]["rate"] > 0
+        finally:
+            await probes.close()

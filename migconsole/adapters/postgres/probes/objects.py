@@ -49,9 +49,9 @@ def watch_sizes(look: Pass) -> Shaped:
         pace = None
         if size is not None:
             first.setdefault(oid, size)
-            if oid in last and look.at > last[oid][1]:
-                pace = (size - last[oid][0]) / (look.at - last[oid][1])
-            last[oid] = (size, look.at)
+            if oid in last and look.now > last[oid][1]:
+                pace = (size - last[oid][0]) / (look.now - last[oid][1])
+            last[oid] = (size, look.now)
         growth = None if size is None else size - first[oid]
         rows.append({**_named(look, row), "growth": growth, "growth_rate": pace})
     rows.sort(key=lambda row: -(row["size"] if row["size"] is not None else row["estimate"]))
@@ -99,7 +99,7 @@ def index_usage(look: Pass) -> Shaped:
     for row in rows:
         oid = row["oid"]
         if oid not in known:
-            known[oid] = look.at if row["table_oid"] in seen_before else None
+            known[oid] = look.now if row["table_oid"] in seen_before else None
         born = known[oid]
         rise = row["scans"] - scans[oid] if oid in scans and row["scans"] >= scans[oid] else None
         scans[oid] = row["scans"]
@@ -109,7 +109,7 @@ def index_usage(look: Pass) -> Shaped:
                 **_named(look, row),
                 "scans_rise": rise,
                 "new": born is not None,
-                "age_s": None if born is None else look.at - born,
+                "age_s": None if born is None else look.now - born,
                 "unused": free and row["scans"] == 0 and row["size"] >= UNUSED_SIZE,
             }
         )
@@ -246,7 +246,7 @@ def pgss_health(look: Pass) -> Shaped:
 def temp_files(look: Pass) -> Shaped:
     """Temporary files now, and how fast they are written."""
     row = look.first("temp_files")
-    seconds, growth = since(look.memory("temp_files"), {"bytes_total": row["bytes_total"]}, look.at)
+    seconds, growth = since(look.memory("temp_files"), {"bytes_total": row["bytes_total"]}, look.now)
     return Shaped([{**row, "rate": rate(growth["bytes_total"], seconds)}])
 
 

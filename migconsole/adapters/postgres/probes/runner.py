@@ -35,7 +35,7 @@ class Probes:
         watched: Watched | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._shared = Shared(target, run, clock, watched or Watched(), Names(clock), Masking(target))
+        self._shared = Shared(target, run, clock, watched or Watched(), Names(time.monotonic), Masking(target))
         self.pulse = PulseSession(self._shared)
         self.probe = ProbeSession(self._shared)
         self._waiting = 0

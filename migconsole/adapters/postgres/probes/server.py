@@ -26,7 +26,7 @@ def progress_index(look: Pass) -> Shaped:
     found = picture(look)
     source = look.rows("progress_index")
     lockers = {row["pid"]: row["locker"] for row in source}
-    waiting = unmoved(look.memory("progress_index"), lockers, look.at)
+    waiting = unmoved(look.memory("progress_index"), lockers, look.now)
     rows = []
     for row in source:
         session = found.by_pid.get(row["pid"])
@@ -71,7 +71,7 @@ def progress_other(look: Pass) -> Shaped:
     found = picture(look)
     source = [row for row in look.rows("progress") if row["command"] is not None]
     marks = {(row["pid"], row["command"]): (row["phase"], row["mark"]) for row in source}
-    still = unmoved(look.memory("progress_other"), marks, look.at)
+    still = unmoved(look.memory("progress_other"), marks, look.now)
     rows = [
         {
             "pid": row["pid"],
@@ -94,7 +94,7 @@ def progress_other(look: Pass) -> Shaped:
 def wal_rate(look: Pass) -> Shaped:
     """Where the server writes, and how fast."""
     row = look.first("wal")
-    seconds, growth = since(look.memory("wal_rate"), {"position": row["position"]}, look.at)
+    seconds, growth = since(look.memory("wal_rate"), {"position": row["position"]}, look.now)
     return Shaped([{**row, "rate": rate(growth["position"], seconds)}])
 
 
@@ -125,7 +125,7 @@ def suspects(look: Pass) -> list[Row]:
 def size_wanted(look: Pass) -> bool:
     """Whether the database's size is worth its price now: while a rewrite is suspected, else once in a while."""
     last = look.memory("rewrite_eta").get("idle_at")
-    return bool(suspects(look)) or last is None or look.at - last >= IDLE_SIZE_INTERVAL
+    return bool(suspects(look)) or last is None or look.now - last >= IDLE_SIZE_INTERVAL
 
 
 def rewrite_eta(look: Pass) -> Shaped:
@@ -143,16 +143,17 @@ def rewrite_eta(look: Pass) -> Shaped:
     if not running:
         begun.clear()
         if "size" in look.fetched:
-            memory["idle_at"], memory["base"] = look.at, (size, position)
+            memory["idle_at"], memory["base"] = look.now, (size, position)
         return judged(look, [{"database_size": size, "growth": growth}])
     rows = []
     for session in running:
         key = (session["pid"], session["backend_start"])
         base = begun.setdefault(
-            key, dict(zip(("size", "wal"), memory.get("base", (size, position)), strict=True), moved=look.at, last=size)
+            key,
+            dict(zip(("size", "wal"), memory.get("base", (size, position)), strict=True), moved=look.now, last=size),
         )
         if size != base["last"]:
-            base["last"], base["moved"] = size, look.at
+            base["last"], base["moved"] = size, look.now
         rows.append(_rewrite(look, session, base, size, position) | {"database_size": size, "growth": growth})
         rows[-1]["migration"] = session["pid"] in found.migration
     for key in [key for key in begun if key[0] not in {row["pid"] for row in rows}]:
@@ -167,7 +168,7 @@ def _rewrite(look: Pass, session: Row, base: dict[str, Any], size: int | None, p
         look.shared.names.relation(oid)
     (heap, total), oid = max(known, key=lambda pair: pair[0][1]) if known else ((0, 0), held[0])
     done = max(0, (size or 0) - (base["size"] or 0))
-    still, wal = look.at - base["moved"], max(0, position - base["wal"])
+    still, wal = look.now - base["moved"], max(0, position - base["wal"])
     guess = estimate(heap=heap, total=total, done=done, elapsed=session["query_s"], still=still, wal=wal)
     return {
         "pid": session["pid"],
@@ -186,7 +187,7 @@ def _rewrite(look: Pass, session: Row, base: dict[str, Any], size: int | None, p
 def slots_retained(look: Pass) -> Shaped:
     """Slots and the WAL they keep; before 17 inactivity is timed from when it was first seen."""
     source = look.rows("slots")
-    idle = unmoved(look.memory("slots_retained"), {row["slot_name"]: row["active"] for row in source}, look.at)
+    idle = unmoved(look.memory("slots_retained"), {row["slot_name"]: row["active"] for row in source}, look.now)
     rows = []
     for row in source:
         inactive = row["inactive_s"] if row["inactive_s"] is not None else idle[row["slot_name"]]
@@ -204,7 +205,7 @@ def slots_retained(look: Pass) -> Shaped:
 def archive_backlog(look: Pass) -> Shaped:
     """How far archiving is behind; whole segments between the last archived and the one being written."""
     row = look.first("archiver")
-    _, growth = since(look.memory("archive_backlog"), {"failed": row["failed_count"]}, look.at)
+    _, growth = since(look.memory("archive_backlog"), {"failed": row["failed_count"]}, look.now)
     pending = _segments(row["last_archived_wal"], row["current_wal"], row["segment_size"]) if row["enabled"] else None
     shaped = {
         "enabled": row["enabled"],
@@ -236,7 +237,7 @@ def standby_conflicts(look: Pass) -> Shaped:
     row = look.first("conflicts")
     if not row["in_recovery"]:
         return Shaped((), Quality.NOT_AVAILABLE, "only on a standby")
-    _, growth = since(look.memory("standby_conflicts"), {"all": row["all"]}, look.at)
+    _, growth = since(look.memory("standby_conflicts"), {"all": row["all"]}, look.now)
     return Shaped([{**row, "rise": growth["all"]}])
 
 
@@ -244,7 +245,7 @@ def db_counters(look: Pass) -> Shaped:
     """Counters of the target and what follows from two readings of them."""
     row = look.first("counters")
     numbers = {name: value for name, value in row.items() if name != "stats_reset"}
-    seconds, growth = since(look.memory("db_counters"), numbers, look.at)
+    seconds, growth = since(look.memory("db_counters"), numbers, look.now)
     ended = _sum(growth["commits"], growth["rollbacks"])
     blocks = _sum(growth["blocks_hit"], growth["blocks_read"])
     deadlocks = rate(growth["deadlocks"], seconds)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -31,6 +32,9 @@ class Pass:
     shared: Shared
     at: float
     gate: bool = False
+    now: float = field(default_factory=time.monotonic)
+    """For durations: the clock on the wall may be set while the run lasts."""
+
     fetched: dict[str, Sequence[Row]] = field(default_factory=dict)
     derived: dict[str, Any] = field(default_factory=dict)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -14,6 +15,8 @@ from migconsole.domain.variables import Resolver, UnresolvedError, by_hand, effe
 from migconsole.engine.ports import ServerIdentity, Surroundings
 from migconsole.engine.recorder import Recorder
 from migconsole.errors import StoppedError
+
+_IN_SCRIPT = re.compile(r"(?<!\$)\$\{([A-Za-z_]\w*)\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,10 +218,15 @@ class Resolving:
             notes.append(f"working directory: {cwd}" if cwd else "")
             notes.append("has the real terminal while it runs; its output is not captured" if step.interactive else "")
             notes.append("" if step.tty else "through pipes, not a terminal")
-        notes.append(f"lock_timeout {format_duration(step.lock_timeout)}" if step.lock_timeout else "")
-        notes.append(f"timeout {format_duration(step.timeout)}" if step.timeout else "")
+        notes.append(f"lock_timeout {_limit(step.lock_timeout)}" if step.lock_timeout else "")
+        notes.append(f"timeout {_limit(step.timeout)}" if step.timeout else "")
         notes.append(not_available(chosen, self._surroundings.unavailable))
         return tuple(note for note in notes if note)
+
+
+def _limit(seconds: float) -> str:
+    """A time limit exactly as it will be used; only whole seconds are put into larger units."""
+    return format_duration(seconds) if seconds == int(seconds) else f"{seconds:g}s"
 
 
 def _shown(step: Step, resolver: Resolver) -> str:
@@ -230,7 +238,9 @@ def _shown(step: Step, resolver: Resolver) -> str:
             value = resolver.value(action.hook) or ""
             lines = [line for line in script.splitlines() if not line.startswith("eval ")]
             script = "\n".join([*lines, value])
-        return resolver.display(script)
+        # Only what the command is given: every other ${name} is bash's own, and may mean something else there.
+        given = resolver.names
+        return _IN_SCRIPT.sub(lambda found: resolver.display(found[0]) if found[1] in given else found[0], script)
     if isinstance(action, Sql):
         return ";\n\n".join(_displayed_sql(statement, resolver) for statement in action.statements)
     if isinstance(action, Check | Job):

@@ -23,6 +23,8 @@ from migconsole.engine.resolve import Confirmation, Preview
 from migconsole.errors import StoppedError, UsageError
 from migconsole.tui.commands import Context
 from migconsole.tui.decisions import Decisions
+from migconsole.tui.handover import give_terminal
+from migconsole.tui.item_text import first_line
 from migconsole.tui.screens.dialogs.base import Choice, ChoiceDialog, Dialog, Field, FormDialog, at_least
 from migconsole.tui.screens.dialogs.confirm import ConfirmDialog, TypedDialog
 from migconsole.tui.screens.dialogs.evidence import EvidenceDialog
@@ -69,7 +71,7 @@ class Operations(Decisions):
         for number, way in enumerate(item.steps):
             verdict = self._session.verdict(item.id, Command.RUN, number)
             preview = self._session.preview(item.id, number)
-            first = sanitise_line(preview.text.strip().split("\n")[0], 90)
+            first = first_line(preview.text)
             disabled = "" if verdict.allowed or verdict.overridable else sanitise_line(verdict.reason)
             title = sanitise_line(way.title) or f"way {number + 1}"
             choices.append(Choice(str(number), str(number + 1), title, first, disabled=disabled))
@@ -109,9 +111,7 @@ class Operations(Decisions):
 
     async def _interactive(self, item: Item, alternative: int, confirmation: Confirmation) -> None:
         async def terminal(argv: Sequence[str], environment: Mapping[str, str], directory: str) -> int:
-            with self._app.suspend():
-                process = await asyncio.create_subprocess_exec(*argv, env=dict(environment), cwd=directory)
-                return await process.wait()
+            return await give_terminal(self._app, argv, environment, directory)
 
         driver = self._app.suspendable
         if not driver:

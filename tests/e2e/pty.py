@@ -86,6 +86,7 @@ class Console:
         self._lock = threading.Lock()
         self._terminal = Terminal(rows, columns)
         self._raw = bytearray()
+        self._seen: list[str] | None = None
         self._failure = ""
         self._closing = threading.Event()
         self._reader = threading.Thread(target=self._read, name=f"terminal of {self.pid}", daemon=True)
@@ -147,6 +148,7 @@ class Console:
     def resize(self, rows: int, columns: int) -> None:
         """Change the terminal's size; the console gets SIGWINCH."""
         with self._lock:
+            self._seen = None
             self._terminal.resize(rows, columns)
         self._process.setwinsize(rows, columns)
 
@@ -155,7 +157,9 @@ class Console:
     def screen(self) -> list[str]:
         """The rows that are shown, without blanks at their right ends."""
         with self._lock:
-            return self._terminal.lines()
+            if self._seen is None:  # made once for each change: tests look a hundred times a second
+                self._seen = self._terminal.lines()
+            return list(self._seen)
 
     @property
     def text(self) -> str:
@@ -283,6 +287,7 @@ class Console:
                 return
             with self._lock:
                 self._raw += data
+                self._seen = None
                 try:
                     answer = self._terminal.feed(data)
                 except Exception as error:

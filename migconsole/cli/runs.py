@@ -56,6 +56,7 @@ def _opening(command: F) -> F:
                 help="Headless: the target's name, for destructive actions.",
             ),
             click.option("--stop-after", metavar="ITEM", default="", help="Headless: end well after this item."),
+            click.option("--watch", is_flag=True, help="Headless: start the background process that samples health."),
             click.option(
                 "--theme", metavar="NAME", default="", help="A theme's name; themes can be switched live, too."
             ),
@@ -131,7 +132,7 @@ def _open(given: dict[str, Any], start: Callable[[], Awaitable[Any]], chosen: An
     from migconsole.wiring import surfaces  # noqa: PLC0415 - start-up time of the commands that need none of it
 
     if not given["headless"]:
-        for name in ("attest_all", "answers", "alternatives", "allow", "confirm", "stop_after"):
+        for name in ("attest_all", "answers", "alternatives", "allow", "confirm", "stop_after", "watch"):
             if given[name]:
                 raise UsageError(f"--{name.replace('_', '-').rstrip('s')} goes with --headless")
         _demand_terminal("the same command with --headless")
@@ -146,7 +147,8 @@ def _open(given: dict[str, Any], start: Callable[[], Awaitable[Any]], chosen: An
         confirm=given["confirm"],
         stop_after=given["stop_after"],
     )
-    sys.exit(asyncio.run(surfaces.headless(start, permissions, _say)))
+    watch = chosen if given["watch"] else None
+    sys.exit(asyncio.run(surfaces.headless(start, permissions, _say, watch=watch)))
 
 
 def _pairs(texts: tuple[str, ...], form: str) -> dict[str, str]:

@@ -57,7 +57,7 @@ def summary_line(summary: RunSummary) -> str:
 
 
 def status(state_dir: str | None, name: str | None) -> dict[str, Any]:
-    """Where a run stands, for JSON. ``clock``, ``restore_point`` and ``alarms`` are null until something fills them."""
+    """Where a run stands, for JSON. ``clock`` and ``restore_point`` are null until something fills them."""
     directory = RunStore(state_directory(state_dir)).find(name)
     run, checklist = _load(directory)
     states: dict[str, int] = {}
@@ -109,7 +109,7 @@ def status(state_dir: str | None, name: str | None) -> dict[str, Any]:
         "items": items,
         "clock": None,
         "restore_point": None,
-        "alarms": None,
+        "alarms": [asdict(alarm) for alarm in run.alarms.values() if not alarm.cleared],
     }
 
 

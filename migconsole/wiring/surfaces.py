@@ -80,8 +80,10 @@ def permissions(
     return Permissions(attest_all, dangers, confirm, dict(answers), dict(alternatives), stop_after)
 
 
-async def headless(start: Opening, allowed: Permissions, say: Callable[[str], None]) -> int:
-    """Carry a run without a screen; returns the exit code."""
+async def headless(
+    start: Opening, allowed: Permissions, say: Callable[[str], None], *, watch: Options | None = None
+) -> int:
+    """Carry a run without a screen; returns the exit code. With ``watch`` its health is sampled from then on."""
     session = await start()
     try:
         await session.open()
@@ -90,6 +92,11 @@ async def headless(start: Opening, allowed: Permissions, say: Callable[[str], No
                 "The target cannot be used", session.problem, f"Then: migconsole resume {session.directory.name}"
             )
         say(f"{session.run.title}  on {session.target_display}")
+        if watch is not None:
+            from migconsole.wiring import watching  # noqa: PLC0415 - start-up time of the runs that need none of it
+
+            pid = await asyncio.to_thread(watching.ensure_watcher, session.directory, watch)
+            say(f"health is watched by process {pid}, until 24 h after the last step or the run's end")
         for attempt in session.adopted:
             say(f"taken over: {attempt.item} attempt {attempt.number}: {attempt.outcome or 'still running'}")
         driver = Headless(session, allowed, say)

@@ -21,12 +21,14 @@ import platformdirs
 
 from migconsole.adapters import watchers
 from migconsole.adapters.health_store import HealthReader, HealthWriter
+from migconsole.adapters.journal.reading import read_events
 from migconsole.adapters.journal.sqlite import Console, SqliteJournal, monotonic
 from migconsole.adapters.postgres.failures import UselessTargetError
 from migconsole.adapters.postgres.probes.catalogue import PROBES, Hazard, Tier
 from migconsole.adapters.postgres.probes.runner import Probes, Watched
 from migconsole.adapters.postgres.target import resolve_target
 from migconsole.adapters.runs import RunDirectory, RunStore, state_directory
+from migconsole.domain.events import Kind
 from migconsole.domain.readings import Reading
 from migconsole.domain.secrets import Secrets
 from migconsole.domain.target import Target
@@ -36,7 +38,7 @@ from migconsole.engine.ports import HealthSource
 from migconsole.engine.scheduler import Duty, Lane
 from migconsole.engine.watched_run import Alone, WatchedRun, acknowledgement
 from migconsole.engine.watcher import Watcher
-from migconsole.errors import EXIT_OK, MigconsoleError, UsageError
+from migconsole.errors import EXIT_OK, JournalError, MigconsoleError, UsageError
 from migconsole.wiring import opening
 from migconsole.wiring.opening import Options
 
@@ -192,7 +194,8 @@ def ensure_watcher(directory: Path, options: Options, until: float = DAY) -> int
 class WatcherKeeper:
     """Keeps a run's watcher alive for as long as a console is open; any number of consoles may.
 
-    ``problem`` says why there is none. ``close`` leaves the watcher running: it outlives the console on purpose.
+    It ends with the run. ``problem`` says why there is no watcher. ``close`` leaves the watcher running: it outlives
+    the console on purpose.
     """
 
     FIRST_PAUSE = 2.0
@@ -219,7 +222,7 @@ class WatcherKeeper:
 
     async def _keep(self) -> None:
         pause = self.FIRST_PAUSE
-        while True:
+        while watchers.running(self._directory) or not await asyncio.to_thread(_ended, self._directory):
             try:
                 await asyncio.to_thread(ensure_watcher, self._directory, self._options, self._until)
             except MigconsoleError as error:
@@ -228,6 +231,14 @@ class WatcherKeeper:
             else:
                 self.problem, pause = "", self.FIRST_PAUSE
             await asyncio.sleep(pause)
+
+
+def _ended(directory: Path) -> bool:
+    """Whether the run is over, or gone: there is nothing to watch for."""
+    try:
+        return any(event.kind == Kind.RUN_ENDED for event in read_events(directory / "run.db"))
+    except JournalError:
+        return not directory.exists()
 
 
 def serve_handed(directory: Path, handed: Mapping[str, Any], answer: Callable[[Mapping[str, Any]], None]) -> int:

@@ -166,6 +166,20 @@ async def test_a_watcher_that_is_killed_is_seen_and_mended(
     run.end()
 
 
+async def test_nobody_watches_a_run_that_is_over(
+    make_run_async: Callable[[str], Any], database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = await make_run_async(database.url)
+    monkeypatch.setattr(watching.WatcherKeeper, "FIRST_PAUSE", 0.1)
+    keeper = watching.WatcherKeeper(run.path, run.options)
+    keeper.start()
+    pid = (await eventually(lambda: run.reader.watcher() if run.reader.watcher().alive else None, SLOW)).pid
+    await append(run.path, Draft(Kind.RUN_ENDED, {"ending": "complete"}, "ada"))
+    await eventually(lambda: processes.start_time(pid) is None, SLOW)
+    await eventually(lambda: keeper._task is not None and keeper._task.done(), SLOW)
+    assert watchers.running(run.path) is None
+
+
 def test_secrets_are_in_no_argument_no_environment_and_no_file(
     make_run: Callable[[str], Watched], database: Database
 ) -> None:
@@ -395,6 +409,25 @@ def test_a_run_is_followed_in_lines_and_its_watcher_stays(run: Watched) -> None:
     assert done.stderr == ""
     assert "conn " in done.stdout
     assert watchers.running(run.path) is not None
+
+
+def test_a_headless_run_is_watched_only_when_it_says_so(database: Database, tmp_path: Path) -> None:
+    file, state = tmp_path / "checklist.yaml", tmp_path / "state"
+    file.write_text(CHECKLIST)
+    start = [sys.executable, "-m", "migconsole", "--state-dir", str(state), "run", str(file), "--headless"]
+    environment = {**os.environ, "DATABASE_URL": database.url}
+    for more, watched in (([], False), (["--watch"], True)):
+        done = subprocess.run(
+            [*start, *more], capture_output=True, text=True, timeout=60, env=environment, cwd=tmp_path
+        )
+        assert done.returncode == 3, done.stderr
+        newest = max((state / "runs").iterdir(), key=lambda path: path.stat().st_mtime_ns)
+        pid = watchers.running(newest)
+        assert (pid is not None) is watched
+        if pid is not None:
+            assert f"process {pid}" in done.stdout
+            os.kill(pid, signal.SIGTERM)
+            wait_until(lambda pid=pid: processes.start_time(pid) is None, 15)
 
 
 @pytest.mark.parametrize(

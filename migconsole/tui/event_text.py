@@ -78,9 +78,18 @@ def _plain(event: Event, data: Any) -> tuple[str, str, str]:
         Kind.VARIABLE_SET: ("=", "", f"{data.get('name', '')} = {data.get('value', '')}"),
         Kind.HOLD: ("‖", "$caution", f"on hold ({data.get('owner', '')}): {data.get('reason', '')}"),
         Kind.RELEASE: ("▶", "$good", "released"),
+        Kind.ALARM: _alarm(data),
+        Kind.ALARM_ACKNOWLEDGED: ("✓", "$muted", f"alarm seen {data.get('note', '')}".strip()),
         Kind.RUN_ENDED: ("■", "$good", f"run ended: {data.get('ending', '')}"),
     }
     return words.get(Kind(event.kind), ("·", "", event.kind)) if event.kind in set(Kind) else ("·", "", event.kind)
+
+
+def _alarm(data: Any) -> tuple[str, str, str]:
+    if data.get("change") == "cleared":
+        return "▽", "$muted", f"alarm over: {data.get('probe', '')}"
+    style = "$danger" if data.get("level") == "critical" else "$caution"
+    return "▲", style, f"{data.get('level', '')}: {data.get('message') or data.get('probe', '')}"
 
 
 def _because(data: Any) -> str:

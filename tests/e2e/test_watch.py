@@ -11,7 +11,7 @@ import signal
 import stat
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -163,7 +163,6 @@ async def test_a_watcher_that_is_killed_is_seen_and_mended(
     await eventually(lambda: keeper.problem == "", SLOW)
     await keeper.close()
     assert reader.watcher().alive
-    run.end()
 
 
 async def test_nobody_watches_a_run_that_is_over(
@@ -467,9 +466,12 @@ def make_run_async(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[
         options = Options(state_dir=str(tmp_path / "state"), project=tmp_path)
         session = await opening.create(str(file), options)
         await session.close()
-        return Watched(session.directory, options)
+        made.append(Watched(session.directory, options))
+        return made[-1]
 
-    return make
+    yield make
+    for run in made:
+        run.end()
 
 
 async def append(path: Path, draft: Draft) -> None:

@@ -458,7 +458,9 @@ def test_a_wrong_alarm_in_the_users_configuration_is_named(database: Database, c
 
 
 @pytest.fixture
-def make_run_async(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Any]:
+async def make_run_async(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Callable[[str], Any]]:
+    made: list[Watched] = []
+
     async def make(url: str) -> Watched:
         monkeypatch.setenv("DATABASE_URL", url)
         file = tmp_path / "checklist.yaml"

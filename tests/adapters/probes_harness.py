@@ -104,7 +104,8 @@ async def until_waiting(look: asyncpg.Connection, pid: int) -> None:
 class OwnWaits:
     """Samples how long sessions of ours wait for locks, through a session that was opened before."""
 
-    SQL = """SELECT DISTINCT l.pid, a.query_start FROM pg_lock_status() l JOIN pg_stat_get_activity(NULL) a ON a.pid = l.pid
+    SQL = """SELECT DISTINCT l.pid, a.query_start FROM pg_lock_status() l
+             JOIN pg_stat_get_activity(NULL) a ON a.pid = l.pid
              WHERE NOT l.granted AND a.application_name LIKE 'migconsole/%'"""
 
     def __init__(self, connection: asyncpg.Connection) -> None:

@@ -72,9 +72,8 @@ class HealthHistory:
             self._first_size = sample.database_size
         tps = _rate(before, sample)
         cache_hit = _cache_hit(before, sample)
-        connections = None if sample.connections is None else float(sum(sample.connections.values()))
         values = {
-            "connections": connections,
+            "connections": _float(_sessions(sample)),
             "tps": tps,
             "blocked": _float(sample.blocked),
             "database_size": _float(sample.database_size),
@@ -88,6 +87,13 @@ class HealthHistory:
             growth = sample.database_size - self._first_size
         history = {name: tuple(series) for name, series in self._series.items()}
         return HealthView(sample, tps, cache_hit, growth, history, cost, sample.problem)
+
+
+def _sessions(sample: HealthSample) -> int | None:
+    """All sessions of the server where they were counted, else those of the database."""
+    if sample.server_connections is not None or sample.connections is None:
+        return sample.server_connections
+    return sum(sample.connections.values())
 
 
 def _float(value: int | None) -> float | None:

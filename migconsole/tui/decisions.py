@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from migconsole.domain.checklist import Answer, Item
@@ -20,12 +21,20 @@ if TYPE_CHECKING:
 _EXAMPLES = {
     "number": "42",
     "size": "12.3 GB",
-    "duration": "25m, 1h30m",
-    "window": "2030-01-31 22:00 for 2h",
-    "path": "/var/backups/…",
-    "url": "https://…",
+    "duration": "1h30m",
+    "window": "{now:%Y-%m-%d %H:%M}Z for 2h",
+    "path": "/var/backups/before.dump",
+    "url": "https://status.example.com",
 }
-"""How a value of a type may be written, shown while the field is empty."""
+
+
+def example(kind: str, now: datetime) -> str:
+    """How a value of a type may be written, shown while the field is empty; it would be taken as it stands.
+
+    >>> example("duration", datetime.now())
+    '1h30m'
+    """
+    return _EXAMPLES.get(kind, "").format(now=now)
 
 
 class Decisions:
@@ -68,21 +77,22 @@ class Decisions:
             raise UsageError("This item takes no answer; attest it")
         question = sanitise(action.ask or item.title)
         title = sanitise_line(item.title, 60)
+        default = self._session.answer_default(item.id)
         choices = ("yes", "no") if action.type == "yes-no" else action.choices if action.type == "choice" else ()
         if choices:
             keys = "yn" if action.type == "yes-no" else "123456789"
             rows = [Choice(c, keys[i] if i < len(keys) else "", sanitise_line(c)) for i, c in enumerate(choices)]
-            value = await self._app.ask(ChoiceDialog(title, question, rows, self._clock, default=action.default))
+            value = await self._app.ask(ChoiceDialog(title, question, rows, self._clock, default=default))
             if value is not None:
                 await self._session.answer(item.id, value, "", reason)
             return
-        value = action.default
+        value = default
         while True:
             form = FormDialog(
                 title,
                 question,
                 [
-                    Field("value", action.type, value, _EXAMPLES.get(action.type, ""), at_least(1)),
+                    Field("value", action.type, value, example(action.type, self._clock.utc()), at_least(1)),
                     Field("note", "note (optional)"),
                 ],
                 self._clock,

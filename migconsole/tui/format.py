@@ -79,6 +79,17 @@ def estimate(seconds: float) -> str:
     return "".join(parts) or "0s"
 
 
+def overdue(expected: float | None, seconds: float | None) -> str:
+    """What is said of something that takes longer than its estimate, "" while it does not.
+
+    >>> overdue(240, 485), overdue(240, 200), overdue(None, 900), overdue(5, 12)
+    ('expected 4m, now 8m', '', '', 'expected 5s, now 12s')
+    """
+    if not expected or seconds is None or seconds <= expected:
+        return ""
+    return f"expected {estimate(expected)}, now {estimate(seconds - seconds % 60 if seconds >= 60 else seconds)}"
+
+
 def size(value: float | None, signed: bool = False) -> str:
     """Bytes in powers of 1024, three figures.
 

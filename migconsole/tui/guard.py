@@ -10,6 +10,12 @@ DEAD = 0.5
 QUIET = 0.8
 """Seconds of silence needed after an accepting key came too early: longer than the delay before keys repeat."""
 
+BRIEF = 0.15
+"""The dead time where the accepting key cannot have opened the question: it only keeps out keys typed ahead."""
+
+TOO_EARLY = "too early, ignored: wait a moment, then press it again"
+"""What is said about a key that did not count."""
+
 BURST = 0.12
 """Two presses of one key nearer than this are a key held down; nobody types a deliberate answer twice that fast."""
 
@@ -17,14 +23,14 @@ BURST = 0.12
 class Guard:
     """Decides whether a key press is a person's answer. Terminals do not report key repeat, so it is told by timing."""
 
-    def __init__(self, now: Callable[[], float]) -> None:
-        self._now = now
-        self._ready = now() + DEAD
+    def __init__(self, now: Callable[[], float], dead: float = DEAD) -> None:
+        self._now, self._dead = now, dead
+        self._ready = now() + dead
         self._last: tuple[str, float] = ("", float("-inf"))
 
     def open(self) -> None:
         """Start the dead time: the dialog is on screen now."""
-        self._ready = self._now() + DEAD
+        self._ready = self._now() + self._dead
 
     def accepts(self, key: str) -> bool:
         """Whether this press counts."""
@@ -32,7 +38,7 @@ class Guard:
         before, at = self._last
         self._last = (key, now)
         if now < self._ready:
-            self._ready = max(self._ready, now + QUIET)
+            self._ready = max(self._ready, now + min(QUIET, 2 * self._dead))
             return False
         if before == key and now - at < BURST:
             self._ready = now + QUIET

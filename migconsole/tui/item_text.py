@@ -16,6 +16,7 @@ from migconsole.engine.resolve import Preview
 from migconsole.engine.session import Session
 from migconsole.errors import MigconsoleError
 from migconsole.tui import format
+from migconsole.tui.lines import cut, hang
 from migconsole.tui.rows import kind_word
 
 DANGER_STYLE = {Danger.READ: "$good", Danger.MUTATING: "$caution", Danger.DESTRUCTIVE: "bold $danger"}
@@ -32,8 +33,8 @@ _LINES = 60
 Texts = list[tuple[str, str]]
 
 
-def describe(session: Session, item: Item, alternative: int) -> Content:
-    """Everything about an item. Errors in resolving it are part of what is said, never raised."""
+def describe(session: Session, item: Item, alternative: int, width: int = 72) -> Content:
+    """Everything about an item, ``width`` cells wide. Errors in resolving it are part of what is said, never raised."""
     record = session.run.record(item.id)
     blocks = [_head(session, item, record)]
     if not item.items:
@@ -42,7 +43,7 @@ def describe(session: Session, item: Item, alternative: int) -> Content:
         except MigconsoleError as error:
             blocks.append([("▲ ", "$caution"), (sanitise(str(error)), "$caution")])
         else:
-            blocks += _action(session, item, preview)
+            blocks += _action(session, item, preview, width)
     if item.help:
         blocks.append([(sanitise(item.help).strip(), "")])
     if record.last is not None:
@@ -79,7 +80,7 @@ def _head(session: Session, item: Item, record: ItemRecord) -> Texts:
     return texts
 
 
-def _action(session: Session, item: Item, preview: Preview) -> list[Texts]:
+def _action(session: Session, item: Item, preview: Preview, width: int) -> list[Texts]:
     kind = kind_word(item)
     facts: Texts = [(kind, "bold")]
     step = item.steps[preview.alternative].step
@@ -91,10 +92,7 @@ def _action(session: Session, item: Item, preview: Preview) -> list[Texts]:
     for flag, text in ((item.required, "required"), (item.optional, "optional"), (step.interactive, "interactive")):
         if flag:
             facts += [(" · ", "$muted"), (text, "")]
-    if len(item.steps) > 1:
-        way = sanitise_line(preview.title) or f"way {preview.alternative + 1}"
-        facts += [(" · ", "$muted"), (f"{len(item.steps)} ways, now “{way}”", "")]
-    facts += _needs(session, item)
+    facts += _needs(session, item, width)
     blocks = [facts]
     if isinstance(step.action, Answer):
         blocks.append(
@@ -106,14 +104,42 @@ def _action(session: Session, item: Item, preview: Preview) -> list[Texts]:
         ]
         blocks.append([("Values are missing (v sets them):", "$caution"), *names])
     if not preview.verdict.allowed and not person and session.run.state_of(item) is not ItemState.RUNNING:
-        blocks.append([("Cannot run: ", "bold $caution"), (sanitise(preview.verdict.reason), "$caution")])
+        blocks.append(hang(("cannot run  ", "bold $caution"), sanitise(preview.verdict.reason), "$caution", width))
     if preview.text.strip() and not person:
         blocks.append(command_text(preview.text))
         if preview.notes:
             blocks.append([(" · ".join(sanitise_line(note) for note in preview.notes), "$muted")])
+    if len(item.steps) > 1:
+        blocks.append(_ways(session, item, preview, width))
     if preview.danger is not Danger.READ and preview.undo and not person:
-        blocks.append([("undo  ", "$muted"), (sanitise(preview.undo), "")])
+        blocks.append(hang(("undo  ", "$muted"), sanitise(preview.undo), "", width))
     return blocks
+
+
+def _ways(session: Session, item: Item, now: Preview, width: int) -> Texts:
+    """The ways of doing it, the one that stands marked, with what is in the way of the others."""
+    texts: Texts = [(f"{len(item.steps)} ways, r offers them", "$muted")]
+    for number, way in enumerate(item.steps):
+        stands = number == now.alternative
+        other = now if stands else session.preview(item.id, number)
+        row: Texts = [(f"{'▸' if stands else ' '} {number + 1} ", "$accent" if stands else "$muted")]
+        row.append((sanitise_line(way.title) or f"way {number + 1}", "bold" if stands else ""))
+        why = "" if other.verdict.allowed or other.verdict.reason == now.verdict.reason else other.verdict.reason
+        why = why or ("" if stands else " · ".join(other.notes))
+        row += [(f"  {first_line(other.text)}", "$muted"), (f"  {sanitise_line(why)}" if why else "", "$caution")]
+        texts += [("\n", ""), *cut(row, width)]
+    return texts
+
+
+def first_line(text: str) -> str:
+    """The first line of a command that says what it does, with how many follow.
+
+    >>> first_line("set -e\\nnpx prisma migrate deploy\\nnpx prisma generate")
+    'npx prisma migrate deploy … 1 more'
+    """
+    lines = [line.strip() for line in text.strip().split("\n") if line.strip()]
+    said = [line for line in lines if not line.startswith(("set -", "#", "--"))] or lines or [""]
+    return sanitise_line(said[0]) + (f" … {len(said) - 1} more" if len(said) > 1 else "")
 
 
 def command_text(text: str, limit: int = 4000) -> Texts:
@@ -125,12 +151,13 @@ def command_text(text: str, limit: int = 4000) -> Texts:
     return texts
 
 
-def _needs(session: Session, item: Item) -> Texts:
+def _needs(session: Session, item: Item, width: int) -> Texts:
     texts: Texts = []
     for need in item.needs:
         why = unmet(session.run, session.checklist, need)
-        mark = ("\n✘ ", "$danger") if why else ("\n✔ ", "$good")
-        texts += [mark, (sanitise_line(why or f"needs “{_title(session, need)}”: met"), "")]
+        mark = ("✘ ", "$danger") if why else ("✔ ", "$good")
+        words = sanitise_line(why or f"needs “{_title(session, need)}”: met")
+        texts += [("\n", ""), *hang(mark, words, "", width)]
     return texts
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -58,6 +59,21 @@ def cut(texts: Sequence[tuple[str, str]], width: int) -> list[tuple[str, str]]:
                 out.append((set_cell_size(text, left - 1) + "…", style))
             break
     return out
+
+
+def hang(label: tuple[str, str], text: str, style: str, width: int) -> list[tuple[str, str]]:
+    """A label and a text beside it whose further rows begin under its first one.
+
+    >>> hang(("undo  ", "$muted"), "none is known", "", 24)
+    [('undo  ', '$muted'), ('none is known', '')]
+    """
+    indent = cell_len(label[0])
+    rows = [
+        row
+        for line in text.split("\n")
+        for row in textwrap.wrap(line, max(16, width - indent), break_on_hyphens=False) or [""]
+    ]
+    return [label, (("\n" + " " * indent).join(rows), style)]
 
 
 def _join(parts: Sequence[Part], gap: str) -> list[tuple[str, str]]:

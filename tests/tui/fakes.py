@@ -315,7 +315,10 @@ def sample(at: float, **changed: Any) -> HealthSample:
         "blocks_hit": int(at * 9920),
         "blocks_read": int(at * 80),
     }
-    return HealthSample(at, **(values | changed))
+    values |= changed
+    if values["connections"] is not None:
+        values.setdefault("server_connections", sum(values["connections"].values()))
+    return HealthSample(at, **values)
 
 
 def checklist(extra: Sequence[Item] = ()) -> Checklist:

@@ -8,6 +8,7 @@ from textual.screen import Screen
 
 from migconsole.domain.checklist import Item
 from migconsole.domain.policy import Command
+from migconsole.domain.text import sanitise_line
 from migconsole.engine.session import Session
 from migconsole.tui.rows import matcher
 from migconsole.tui.screens.dialogs.bar import LineBar
@@ -85,7 +86,18 @@ class ChecklistKeys(Screen[None]):
 
     def jump_actionable(self, from_start: bool = False) -> None:
         """To the next line on which running, attesting or answering is possible."""
-        self._seek(1, self._actionable, "" if from_start else "nothing can be done right now", from_start)
+        self._seek(1, self._actionable, "" if from_start else self._nothing_else(), from_start)
+
+    def _nothing_else(self) -> str:
+        row = self.steps.cursor
+        if row is not None and row.item is not None and self._actionable(row.item):
+            return "this is the only thing that can be done now"
+        items = [located.item for located in self.session.checklist.walk()]
+        left = [item for item in items if not item.items and not self.session.run.state_of(item).done]
+        if not left:
+            return "nothing is left to do"
+        waits = f"{len(left)} item{'s' if len(left) > 1 else ''} left"
+        return f"nothing can be done right now: {waits}, next “{sanitise_line(left[0].title, 60)}”"
 
     def _actionable(self, item: Item) -> bool:
         if item.items or self.session.run.state_of(item).done:
@@ -97,10 +109,14 @@ class ChecklistKeys(Screen[None]):
         items = self.steps.item_order()
         ids = [item.id for item in items]
         row = self.steps.cursor
-        at = ids.index(row.key) if row and row.key in ids and not from_start else (-1 if step > 0 else len(ids))
+        at = -1 if step > 0 else len(ids)
+        if row is not None and not from_start:
+            below = self.steps.following()
+            at = ids.index(row.key) if row.key in ids else ids.index(below) - (step > 0) if below in ids else at
         ring = [*items[at + 1 :], *items[: max(0, at)]] if step > 0 else [*items[:at][::-1], *items[at + 1 :][::-1]]
         forward = {located.item.id for located in self.session.checklist.walk()}
-        found = next((i for i in ring if not i.items and i.id in forward and wanted(i)), None)
+        shown = (i for i in ring if not i.items and i.id in forward and self.steps.shows(i.id))
+        found = next((i for i in shown if wanted(i)), None)
         if found is not None:
             self.steps.go(found.id)
         elif otherwise:

@@ -16,6 +16,7 @@ from migconsole.domain.items import ItemState
 from migconsole.domain.text import sanitise_line
 from migconsole.engine.palette import status_slot
 from migconsole.tui.commands import Context, in_scope, label, verdict
+from migconsole.tui.lines import cut
 
 HINTS = (
     "Enter never says yes to something dangerous; dialogs spell their keys.",
@@ -53,6 +54,8 @@ class HelpScreen(ModalScreen[None]):
         self.query_one("#dialog").border_title = "Help"
 
     def _text(self) -> Content:
+        # What the dialog's style leaves of the screen without frame, padding, scrollbar and the two columns before.
+        room = min(110, self.app.size.width * 94 // 100) - 7 - 31
         texts: list[tuple[str, str]] = []
         commands = sorted(in_scope(self._about), key=lambda c: _ORDER.index(c.group))
         for group, members in groupby(commands, key=lambda c: c.group):
@@ -61,9 +64,12 @@ class HelpScreen(ModalScreen[None]):
                 judged = verdict(command, self._about)
                 keys = " ".join(label(key) for key in command.keys)
                 texts += [(f"  {keys:<12}", "bold" if judged.allowed else "$muted")]
-                texts += [(f"{command.title:<17}", "" if judged.allowed else "$muted"), (f"{command.help}\n", "$muted")]
-                if not judged.allowed:
-                    texts.append((f"{'':14}not now: {sanitise_line(judged.reason)}\n", "$caution"))
+                texts.append((f"{command.title:<17}", "" if judged.allowed else "$muted"))
+                if judged.allowed:
+                    texts.append((f"{command.help}\n", "$muted"))
+                else:
+                    texts += cut([("not now: ", "$caution"), (sanitise_line(judged.reason), "$caution")], room)
+                    texts.append(("\n", ""))
             texts.append(("\n", ""))
         texts.append(("States\n", "bold $accent"))
         for state in ItemState:
@@ -80,7 +86,7 @@ class HelpScreen(ModalScreen[None]):
         self.dismiss(None)
 
 
-_ORDER = ("Item", "Output", "Move", "Run", "Lists", "Screen")
+_ORDER = ("Item", "Output", "Health", "Move", "Run", "Lists", "Screen")
 _STATES = {
     ItemState.TODO: "nothing happened yet, or it awaits an answer",
     ItemState.RUNNING: "a command or check is running",

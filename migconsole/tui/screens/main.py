@@ -75,6 +75,7 @@ class MainScreen(ChecklistKeys, OutputKeys):
         self.waiting = False
         self.chosen: dict[str, int] = {}
         self._maximised = False
+        self._described = ""
 
     def compose(self) -> ComposeResult:
         """Top to bottom."""
@@ -160,6 +161,9 @@ class MainScreen(ChecklistKeys, OutputKeys):
     def on_checklist_tree_highlighted(self, message: ChecklistTree.Highlighted) -> None:
         """The cursor moved: describe the line, and show its output if it has any."""
         row = message.row
+        if row is not None and row.key != self._described:
+            self._described = row.key
+            self.status.hint("")
         if row is not None and row.record is not None and row.record.last is not None and row.item is not None:
             self.output.show(row.item.id, row.record.last.number)
         self.describe()

@@ -109,8 +109,11 @@ class Banner(Widget):
         now = self._clock.utc()
         parts = []
         for attempt in session.run.running():
-            title = sanitise_line(session.located(attempt.item).item.title, 40)
+            item = session.located(attempt.item).item
+            title = sanitise_line(item.title, 40)
             seconds = format.since(attempt.started, now)
             clock = format.elapsed(seconds) if seconds is not None else ""
             parts.append(Part(((f"◐ {title} ", "$status-running"), (clock, "bold $status-running")), 8))
+            if late := format.overdue(item.estimate, seconds):
+                parts.append(part(f"▲ {late}", "bold $caution", 8))
         return parts

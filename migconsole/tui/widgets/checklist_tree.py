@@ -148,6 +148,18 @@ class ChecklistTree(ScrollView, can_focus=True):
         walks = (self._checklist.walk(), self._checklist.walk_rollback())
         return [located.item for walk in walks for located in walk]
 
+    def following(self) -> str:
+        """The id of the first item below a cursor that stands on a heading, folded or not; "" when there is none."""
+        if self._checklist is None or self._run is None:
+            return ""
+        every = rows.build(self._checklist, self._run, frozenset(), self._match)
+        at = next((i for i, row in enumerate(every) if row.key == self.cursor_key), 0)
+        return next((row.key for row in every[at:] if row.item is not None), "")
+
+    def shows(self, key: str) -> bool:
+        """Whether the filter lets a line be seen."""
+        return self._match is None or any(row.key == key for row in self.rows)
+
     def _reveal(self, key: str) -> None:
         if self._checklist is None or self._run is None:
             return
@@ -245,7 +257,9 @@ class ChecklistTree(ScrollView, can_focus=True):
                 return [(tries, muted), ("answer?", self._part("checklist--asks"))]
             return [(f"~{format.estimate(item.estimate)}" if item.estimate else "", muted)]
         status = self._part(_STATUS[row.state])
-        return [(tries, muted), (format.word(row.state), status), (self._time(row), muted)]
+        late = row.state is ItemState.RUNNING and bool(format.overdue(item.estimate, self._seconds(row)))
+        time = (self._time(row), self._part(_STATUS[ItemState.OK_WITH_ISSUES]) if late else muted)
+        return [(tries, muted), (format.word(row.state), status), time]
 
     def _progress(self, row: Row, muted: Style) -> list[tuple[str, Style | None]]:
         count = row.count
@@ -263,11 +277,16 @@ class ChecklistTree(ScrollView, can_focus=True):
             text += "  "
         return [*marks, (text, self._part(_STATUS[ItemState.VERIFIED]) if complete else muted)]
 
+    def _seconds(self, row: Row) -> float | None:
+        last = row.record.last if row.record else None
+        return format.since(last.started, self._now) if last is not None and self._now is not None else None
+
     def _time(self, row: Row) -> str:
         last = row.record.last if row.record else None
         if last is None:
             return ""
-        if last.running and self._now is not None:
-            seconds = format.since(last.started, self._now)
-            return f" {format.duration(seconds)}" if seconds is not None else ""
+        if last.running:
+            seconds = self._seconds(row)
+            most = f" of ~{format.estimate(row.item.estimate)}" if row.item and row.item.estimate else ""
+            return f" {format.duration(seconds)}{most}" if seconds is not None else ""
         return f" {format.duration(last.duration)}" if last.duration is not None and last.duration >= 1 else ""

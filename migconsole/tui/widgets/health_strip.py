@@ -55,19 +55,24 @@ class HealthStrip(Widget, can_focus=True):
             why = sanitise_line(self._view.problem or sample.problem)
             lost = [part(" Health", "bold", 9), part(f"no data {format.duration(age)}", "bold $danger", 8)]
             return spread([*lost, part(why, "$caution", 7)], [], width)
+        width -= 1
         rows = [self._first(sample, age, width)]
         if height >= _ROWS_FOR_TWO:
             rows.append(self._second(sample, width))
-        content = Content("\n").join(rows)
+        content = Content("\n").join([Content(" ") + row for row in rows])
         return content.stylize("$stale") if age > STALE else content
 
     def _line(self, name: str, width: int, low: float = 0.0, top: float | None = None) -> str:
-        return format.sparkline(self._view.history.get(name, ()), width, low, top)
+        values = self._view.history.get(name, ())
+        if top is None:
+            # Room above the highest value: a quiet line stays low, and a rise is seen to rise.
+            top = 1.6 * max((value for value in values if value is not None), default=0.0)
+        return format.sparkline(values, width, low, top)
 
     def _first(self, sample: HealthSample, age: float, width: int) -> Content:
         view = self._view
         bars = 12 if width >= 150 else 8 if width >= 110 else 0
-        total = None if sample.connections is None else sum(sample.connections.values())
+        total = sample.server_connections
         limit = f"/{sample.max_connections}" if sample.max_connections is not None else ""
         full = total is not None and sample.max_connections and total >= 0.9 * sample.max_connections
         blocked = (
@@ -79,7 +84,7 @@ class HealthStrip(Widget, can_focus=True):
         )
         oldest = "bold $caution" if sample.oldest_xact is not None and sample.oldest_xact >= LONG_XACT else ""
         parts = [
-            part(" Health", "bold", 6),
+            part("Health", "bold", 6),
             self._value(
                 "conn", f"{_known(total)}{limit}", "bold $danger" if full else "", self._line("connections", bars), 9
             ),
@@ -93,10 +98,12 @@ class HealthStrip(Widget, can_focus=True):
 
     def _second(self, sample: HealthSample, width: int) -> Content:
         bars = 12 if width >= 150 else 8 if width >= 110 else 0
-        states = sample.connections or {}
-        shown = " · ".join(f"{sanitise_line(name, 24)} {count}" for name, count in sorted(states.items()) if count)
+        states = sample.connections
+        counts = sorted((states or {}).items())
+        shown = " · ".join(f"{sanitise_line(name, 24)} {count}" for name, count in counts if count) or "nobody"
         cost = "" if self._view.cost is None else f"monitor {self._view.cost:.1%} "
-        parts = [part("       ", "", 6), part(shown or "states n/a", "$muted", 5), *self._rest(sample, bars)]
+        here = Part((("here ", "$muted"), (format.UNKNOWN if states is None else shown, "")), 5)
+        parts = [part("      ", "", 6), here, *self._rest(sample, bars)]
         return spread(parts, [part(cost, "$muted", 3)], width, gap="   ")
 
     def _rest(self, sample: HealthSample, bars: int) -> list[Part]:
@@ -105,14 +112,14 @@ class HealthStrip(Widget, can_focus=True):
         growth = f" {format.size(view.growth, signed=True)}" if view.growth else ""
         low = "bold $caution" if view.cache_hit is not None and view.cache_hit < 0.9 else ""
         return [
-            self._value("cache", hit, low, self._line("cache_hit", bars, 0.8, 1.0), 6),
+            self._value("cache", hit, low, self._line("cache_hit", bars, 0.8, 1.0) if bars > 8 else "", 6),
             self._value("db", f"{format.size(sample.database_size)}{growth}", "", "", 5),
         ]
 
     def _value(self, name: str, value: str, style: str, bars: str, weight: int) -> Part:
         texts = [(f"{name} ", "$muted"), (value, style or "bold")]
         if bars.strip():
-            texts.append((f" {bars}", "$primary"))
+            texts.append((f" {bars}", "$secondary"))
         return Part(tuple(texts), weight)
 
     def _age(self, age: float) -> list[Part]:

@@ -18,6 +18,7 @@ class ItemPane(VerticalScroll, can_focus=True):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._shown = ""
+        self._about: tuple[Session, Item | None, int, str] | None = None
 
     def compose(self) -> ComposeResult:
         """One text."""
@@ -25,9 +26,22 @@ class ItemPane(VerticalScroll, can_focus=True):
 
     def show(self, session: Session, item: Item | None, alternative: int, heading: str = "") -> None:
         """Describe an item, or say what the line is when it is none."""
-        content = Content(heading) if item is None else describe(session, item, alternative)
-        self.query_one("#item-text", Static).update(content)
+        self._about = (session, item, alternative, heading)
+        self._draw()
         key = item.id if item else heading
         if key != self._shown:
             self._shown = key
             self.scroll_home(animate=False)
+
+    def on_resize(self) -> None:
+        """What hangs under a label is wrapped for the width there is."""
+        self._draw()
+
+    def _draw(self) -> None:
+        if self._about is None:
+            return
+        session, item, alternative, heading = self._about
+        # One column is kept for the scrollbar, so that its coming and going does not wrap anything anew.
+        width = max(20, self.content_size.width - 1)
+        content = Content(heading) if item is None else describe(session, item, alternative, width)
+        self.query_one("#item-text", Static).update(content)

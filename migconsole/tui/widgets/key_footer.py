@@ -12,6 +12,9 @@ from migconsole.tui.lines import Part
 
 MOST = 8
 
+_LAST = ("help", "quit")
+"""What stays on the narrowest screen: with these two everything else can be found, or left."""
+
 
 class KeyFooter(Widget):
     """Made from the registry for the present context."""
@@ -38,16 +41,34 @@ class KeyFooter(Widget):
         """The row, with the click places remembered."""
         texts: list[tuple[str, str]] = [(" ", "")]
         self._places = []
-        at, width = 1, self.content_size.width
-        for command, allowed in self._entries:
-            key, title = f"{label(command.keys[0])} ", command.title
-            piece = Part(((key, "bold $accent" if allowed else "$line"), (title, "" if allowed else "$line")))
-            if at + piece.width > width:
-                break
+        at = 1
+        pieces, gap = self._fitting(self.content_size.width - 2)
+        for command, piece in pieces:
             self._places.append((at, at + piece.width, command.id))
-            texts += [*piece.texts, ("   ", "")]
-            at += piece.width + 3
+            texts += [*piece.texts, (" " * gap, "")]
+            at += piece.width + gap
         return Content.assemble(*texts)
+
+    def _fitting(self, width: int) -> tuple[list[tuple[UiCommand, Part]], int]:
+        """The keys that fit and the gap between them: gaps shrink, then what cannot be used goes; the ways out stay."""
+        pieces = {
+            command: Part(
+                (
+                    (f"{label(command.keys[0])} ", "bold $accent" if allowed else "$line"),
+                    (command.title, "" if allowed else "$line"),
+                )
+            )
+            for command, allowed in self._entries
+        }
+        leaving = sorted(self._entries, key=lambda entry: (entry[0].id in _LAST, entry[1], -entry[0].footer))
+        for gap in (3, 2):
+            if sum(piece.width + gap for piece in pieces.values()) - gap <= width:
+                return list(pieces.items()), gap
+        for command, _ in leaving:
+            if sum(piece.width + 2 for piece in pieces.values()) - 2 <= width:
+                break
+            del pieces[command]
+        return list(pieces.items()), 2
 
     async def on_click(self, event: events.Click) -> None:
         """A click is the key."""

@@ -13,8 +13,10 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from migconsole.tui.format import Clock
-from migconsole.tui.guard import QUIET, Guard
+from migconsole.tui.guard import BRIEF, QUIET, TOO_EARLY, Guard
 from migconsole.tui.widgets.line_input import LineInput
+
+_KEYS = Content.assemble(("enter", "bold $accent"), " attests · ", ("esc", "bold $accent"), " back")
 
 
 class AttestBar(ModalScreen[tuple[str, str] | None]):
@@ -27,7 +29,7 @@ class AttestBar(ModalScreen[tuple[str, str] | None]):
         super().__init__(classes="bar")
         self._title = title
         self._clock = clock
-        self.guard = Guard(clock.monotonic)
+        self.guard = Guard(clock.monotonic, BRIEF)
         self._opener = float("inf")
 
     def compose(self) -> ComposeResult:
@@ -36,7 +38,7 @@ class AttestBar(ModalScreen[tuple[str, str] | None]):
             yield Static(self._title, id="bar-title", markup=False)
             yield LineInput(placeholder="value (optional)", id="bar-value", compact=True)
             yield LineInput(placeholder="note (optional)", id="bar-note", compact=True)
-            yield Static(Content.assemble(("enter", "bold $accent"), " attests · esc back"), id="bar-keys")
+            yield Static(_KEYS, id="bar-keys")
 
     def on_mount(self) -> None:
         """The dead time begins."""
@@ -45,6 +47,7 @@ class AttestBar(ModalScreen[tuple[str, str] | None]):
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """A held opener reaches the input before the screen; take it back out."""
+        self.query_one("#bar-keys", Static).update(_KEYS)
         now = self._clock.monotonic()
         if event.value.strip(" x") == "" and event.value and now - self._opener < QUIET:
             self._opener = now
@@ -56,6 +59,8 @@ class AttestBar(ModalScreen[tuple[str, str] | None]):
         if self.guard.accepts("enter"):
             value, note = (self.query_one(name, Input).value.strip() for name in ("#bar-value", "#bar-note"))
             self.dismiss((value, note))
+        else:
+            self.query_one("#bar-keys", Static).update(Content.styled(TOO_EARLY, "$caution"))
 
     def action_back(self) -> None:
         """Nothing happens."""

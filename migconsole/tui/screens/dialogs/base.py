@@ -17,23 +17,42 @@ from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from migconsole.tui.format import Clock
-from migconsole.tui.guard import Guard
+from migconsole.tui.guard import BRIEF, DEAD, TOO_EARLY, Guard
 from migconsole.tui.widgets.line_input import LineInput
 
 Answer = TypeVar("Answer")
 
 
 class Dialog(ModalScreen[Answer | None]):
-    """A modal box. ``danger`` colours its frame; escape goes back whatever has the focus."""
+    """A modal box. ``danger`` colours its frame; escape goes back whatever has the focus.
 
-    BINDINGS: ClassVar[list[BindingType]] = [("escape", "back", "Back")]
+    ``dead`` is how long no key accepts: shorter where the key that opened the dialog cannot be the one that accepts.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        ("escape", "back", "Back"),
+        ("down", "scroll_text(1)", "Down"),
+        ("up", "scroll_text(-1)", "Up"),
+        ("pagedown", "scroll_text(10)", "Page down"),
+        ("pageup", "scroll_text(-10)", "Page up"),
+    ]
     AUTO_FOCUS = ".default"
+    SCROLLS = "#dialog-body"
 
-    def __init__(self, title: str, body: Content | str, clock: Clock, *, danger: bool = False, keys: str = "") -> None:
+    def __init__(
+        self,
+        title: str,
+        body: Content | str,
+        clock: Clock,
+        *,
+        danger: bool = False,
+        keys: str = "",
+        dead: float = DEAD,
+    ) -> None:
         super().__init__()
         self._title, self._body, self._keys = title, body, keys
         self.clock = clock
-        self.guard = Guard(clock.monotonic)
+        self.guard = Guard(clock.monotonic, dead)
         self._danger = danger
 
     def compose(self) -> ComposeResult:
@@ -52,11 +71,37 @@ class Dialog(ModalScreen[Answer | None]):
         """Start the dead time when the dialog can be seen."""
         self.query_one("#dialog").border_title = Content(self._title)
         self.guard.open()
+        self.call_after_refresh(self.say_more)
+
+    @property
+    def text_width(self) -> int:
+        """Cells a row of the text has: what the style sheet gives, without frame, padding and scrollbar."""
+        return min(110 if self.has_class("wide") else 84, self.app.size.width * 94 // 100) - 7
+
+    def action_scroll_text(self, rows: int) -> None:
+        """Scroll what does not fit."""
+        self.query_one(self.SCROLLS).scroll_relative(y=rows, animate=False)
+        self.call_after_refresh(self.say_more)
+
+    def say_more(self) -> None:
+        """Say that there is more than fits: nobody shall say yes to the half of a command."""
+        text = self.query_one(self.SCROLLS)
+        below = round(text.max_scroll_y - text.scroll_y)
+        words = f" ↓ {below} more row{'s' if below > 1 else ''} " if below > 0 else ""
+        self.query_one("#dialog").border_subtitle = Content(words)
 
     def update_body(self, body: Content) -> None:
         """Change the text."""
         self._body = body
         self.query_one("#dialog-text", Static).update(body)
+        self.call_after_refresh(self.say_more)
+
+    def takes(self, key: str) -> bool:
+        """Whether an accepting key counts; one that comes too early is seen to be ignored."""
+        taken = self.guard.accepts(key)
+        if not taken:
+            self.query_one("#dialog").border_subtitle = Content(f" {key}: {TOO_EARLY} ")
+        return taken
 
     def action_back(self) -> None:
         """Nothing happens."""
@@ -134,9 +179,9 @@ class ChoiceDialog(Dialog[str]):
         default: str = "",
         danger: bool = False,
     ) -> None:
-        super().__init__(
-            title, body, clock, danger=danger, keys="the letters choose · enter takes the marked line · esc back"
-        )
+        keys = "the letters choose · enter takes the marked line · esc back"
+        risky = danger or any(choice.danger for choice in choices)
+        super().__init__(title, body, clock, danger=danger, keys=keys, dead=DEAD if risky else BRIEF)
         self._choices = choices
         self._default = default or choices[0].id
 
@@ -150,14 +195,14 @@ class ChoiceDialog(Dialog[str]):
         for choice in self._choices:
             if event.character == choice.key or event.key == choice.key:
                 event.stop()
-                if not choice.disabled and self.guard.accepts(event.key):
+                if not choice.disabled and self.takes(choice.key):
                     self.dismiss(choice.id)
                 return
 
     def on_choice_row_chosen(self, message: ChoiceRow.Chosen) -> None:
         """Enter or a click, which never take a dangerous answer."""
         choice = message.choice
-        if choice.disabled or choice.danger or not self.guard.accepts("enter"):
+        if choice.disabled or choice.danger or not self.takes("enter"):
             return
         self.dismiss(choice.id)
 
@@ -234,7 +279,8 @@ class FormDialog(Dialog[dict[str, str]]):
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Go on, or accept when everything is good."""
-        if not self.guard.accepts("enter"):
+        # Whoever has typed is a person; an untouched form may have been opened by the Enter that is still down.
+        if self.values() == {field.id: field.value for field in self._fields} and not self.takes("enter"):
             return
         ids = [f"field-{field.id}" for field in self._fields]
         at = ids.index(event.input.id or ids[0])

@@ -12,38 +12,67 @@ from migconsole.engine.resolve import Confirmation, Preview
 from migconsole.tui import format
 from migconsole.tui.format import Clock
 from migconsole.tui.item_text import DANGER_STYLE, command_text
+from migconsole.tui.lines import hang
 from migconsole.tui.screens.dialogs.base import Dialog
 from migconsole.tui.widgets.line_input import LineInput
 
+LONGEST = 200_000
+"""Characters of a command that are shown before the question: all of any that a person could read."""
 
-def summary(preview: Preview) -> Content:
-    """What is about to happen."""
+_NARROW = 74
+"""Cells from which a line of the command asks for the wider box."""
+
+
+def summary(preview: Preview, width: int) -> Content:
+    """What is about to happen: the facts first, then the command whole, which is what may be long."""
     item = preview.item
     texts = [(sanitise(item.title, 2000), "bold")]
     if preview.title and preview.title != item.title:
         texts.append((f"  “{sanitise_line(preview.title)}”", ""))
-    texts += [("\n\non    ", "$muted"), (sanitise_line(preview.target_name) or "a target not identified yet", "bold")]
+    name = sanitise_line(preview.target_name) or "a target not identified yet"
+    texts += [("\n\non    ", "$muted"), (name, "bold")]
     texts += [("\nkind  ", "$muted"), (preview.danger.value, DANGER_STYLE[preview.danger])]
     if item.estimate:
         texts.append((f", takes about {format.estimate(item.estimate)}", ""))
-    texts += [("\nundo  ", "$muted"), (sanitise(preview.undo or "no undo is known", 2000), ""), ("\n\n", "")]
-    texts += command_text(preview.text)
+    undo = sanitise(preview.undo or "no undo is known", 2000)
+    texts += [("\n", ""), *hang(("undo  ", "$muted"), undo, "", width), ("\n", "")]
+    marks = {True: ("✔ ", "$good"), False: ("✘ ", "bold $danger"), None: ("? ", "$caution")}
+    for met, text in preview.preconditions:
+        style = "" if met else marks[met][1]
+        texts += [("\n", ""), *hang(marks[met], sanitise_line(text), style, width)]
+    texts += [("\n\n", ""), *command_text(preview.text, LONGEST)]
     if preview.notes:
         texts += [("\n\n", ""), (" · ".join(sanitise_line(note) for note in preview.notes), "$muted")]
-    if preview.preconditions:
-        texts.append(("\n", ""))
-    marks = {True: ("\n✔ ", "$good"), False: ("\n✘ ", "bold $danger"), None: ("\n? ", "$caution")}
-    for met, text in preview.preconditions:
-        texts += [marks[met], (sanitise_line(text), "" if met else marks[met][1])]
     return Content.assemble(*texts)
 
 
-class ConfirmDialog(Dialog[Confirmation]):
+class RunDialog(Dialog[Confirmation]):
+    """What both tiers share: the summary, as wide as its command needs."""
+
+    def __init__(self, title: str, preview: Preview, clock: Clock, *, reason: str = "", danger: bool) -> None:
+        super().__init__(title, "", clock, danger=danger)
+        self._preview, self._reason = preview, reason
+        if any(len(line) > _NARROW for line in preview.text.split("\n")):
+            self.add_class("wide")
+
+    def on_mount(self) -> None:
+        """Draw the summary."""
+        super().on_mount()
+        self._draw()
+
+    def on_resize(self) -> None:
+        """Another width wraps otherwise."""
+        self._draw()
+
+    def _draw(self) -> None:
+        self.update_body(summary(self._preview, self.text_width))
+
+
+class ConfirmDialog(RunDialog):
     """Tier 1: ``y`` accepts after the dead time; Cancel has the focus; Enter, click and held keys never accept."""
 
     def __init__(self, preview: Preview, clock: Clock, *, reason: str = "") -> None:
-        super().__init__("Run this?", summary(preview), clock, danger=preview.danger.rank > 1)
-        self._preview, self._reason = preview, reason
+        super().__init__("Run this?", preview, clock, reason=reason, danger=preview.danger.rank > 1)
 
     def answers(self) -> ComposeResult:
         """Only a way back; the way on is a key."""
@@ -60,7 +89,7 @@ class ConfirmDialog(Dialog[Confirmation]):
         """The only yes."""
         if event.key == "y":
             event.stop()
-            if self.guard.accepts("y"):
+            if self.takes("y"):
                 self.dismiss(Confirmation(1, reason=self._reason))
 
     def on_button_pressed(self) -> None:
@@ -68,12 +97,11 @@ class ConfirmDialog(Dialog[Confirmation]):
         self.dismiss(None)
 
 
-class TypedDialog(Dialog[Confirmation]):
+class TypedDialog(RunDialog):
     """Tier 2: the name the *server* reports is typed; anything else, and any unmet precondition, does not accept."""
 
     def __init__(self, preview: Preview, clock: Clock, *, reason: str = "") -> None:
-        super().__init__("This destroys data", summary(preview), clock, danger=True)
-        self._preview, self._reason = preview, reason
+        super().__init__("This destroys data", preview, clock, reason=reason, danger=True)
 
     def answers(self) -> ComposeResult:
         """What must be typed, where, and whether it is right."""
@@ -109,5 +137,5 @@ class TypedDialog(Dialog[Confirmation]):
 
     def on_input_submitted(self) -> None:
         """Accept only the exact name."""
-        if self._judge() and self.guard.accepts("enter"):
+        if self._judge() and self.takes("enter"):
             self.dismiss(Confirmation(2, typed=self._preview.target_name, reason=self._reason))

@@ -69,10 +69,12 @@ class AttemptCard(Static, can_focus=True):
 class EvidenceDialog(Dialog[int]):
     """Returns the number of the attempt to open."""
 
+    SCROLLS = "#attempts"
+
     def __init__(self, session: Session, item: Item, clock: Clock) -> None:
         record = session.run.record(item.id)
         body = Content.assemble(*state_line(session.run.state_of(item), record))
-        keys = "enter opens the output · tab next attempt · esc back"
+        keys = "enter opens the output · tab next attempt · ↑ ↓ scroll · esc back"
         super().__init__(f"Evidence · {sanitise_line(item.title, 60)}", body, clock, keys=keys)
         self._attempts = list(reversed(record.attempts))
         self.add_class("wide")

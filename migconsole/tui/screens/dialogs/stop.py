@@ -58,7 +58,7 @@ class StopDialog(Dialog[bool]):
         """The next rung."""
         if event.key == "y":
             event.stop()
-            if self.guard.accepts("y") and not self._busy:
+            if self.takes("y") and not self._busy:
                 self._busy = True
                 self.run_worker(self._send(), group="stop", description="next rung", exit_on_error=False)
 

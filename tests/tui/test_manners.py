@@ -1,0 +1,143 @@
+"""How the console behaves towards hands: quick keys, long commands, late steps, narrow screens, nothing left to do."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from textual.widgets import Input
+
+from migconsole.domain.answers import TYPES, check_answer
+from migconsole.domain.checklist import Answer, Danger, Item, Run, Step, Variable
+from migconsole.domain.items import ItemState
+from migconsole.tui.decisions import example
+from migconsole.tui.screens.dialogs.bar import AttestBar
+from migconsole.tui.screens.dialogs.base import FormDialog
+from migconsole.tui.screens.dialogs.confirm import ConfirmDialog
+from tests.tui.driving import console
+from tests.tui.fakes import World, checklist
+
+
+@pytest.mark.parametrize("kind", [kind for kind in TYPES if example(kind, datetime(2030, 1, 31, 22, 0, tzinfo=UTC))])
+def test_every_example_is_itself_an_answer(kind: str) -> None:
+    assert check_answer(kind, example(kind, datetime(2030, 1, 31, 22, 0, tzinfo=UTC)))
+
+
+async def test_space_and_enter_in_quick_succession_attest(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    async with console(world) as c:
+        await c.go("notify")
+        await c.pilot.press("space")
+        await c.until(lambda: isinstance(c.app.screen, AttestBar))
+        world.hands.forward(0.2)
+        await c.pilot.press("enter")
+        await c.until(lambda: c.state("notify") is ItemState.ATTESTED)
+
+
+async def test_a_key_that_comes_too_early_is_seen_to_be_ignored(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    async with console(world) as c:
+        await c.go("notify")
+        await c.pilot.press("space")
+        await c.until(lambda: isinstance(c.app.screen, AttestBar))
+        await c.pilot.press("enter")
+        await c.until(lambda: "too early, ignored" in c.text())
+        await c.pilot.press("escape")
+        await c.gone(AttestBar)
+        await c.go("cache")
+        await c.pilot.press("r")
+        await c.until(lambda: isinstance(c.app.screen, ConfirmDialog))
+        await c.pilot.press("y")
+        await c.until(lambda: "y: too early, ignored" in c.text())
+
+
+async def test_whoever_has_typed_a_reason_need_not_wait(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    async with console(world) as c:
+        await c.go("cache")
+        await c.pilot.press("s")
+        await c.until(lambda: isinstance(c.app.screen, FormDialog))
+        await c.type("no cache")
+        await c.pilot.press("enter")
+        await c.until(lambda: c.state("cache") is ItemState.SKIPPED)
+
+
+async def test_answers_are_prefilled_with_variables_resolved(tmp_path: Path) -> None:
+    item = Item("where", "Choose the folder", Step(Answer("path", "Where to?", default="/backups/${operator}")))
+    world = World(
+        tmp_path, list=replace(checklist([item]), variables={"operator": Variable("operator", default="ana")})
+    )
+    async with console(world) as c:
+        await c.go("where")
+        await c.press("a")
+        await c.shown(FormDialog)
+        assert c.app.screen.query_one("#field-value", Input).value == "/backups/ana"
+
+
+async def test_a_long_command_is_read_by_scrolling_before_it_is_accepted(tmp_path: Path) -> None:
+    script = "\n".join(f"psql -f step-{number:03}.sql" for number in range(300))
+    world = World(tmp_path, list=checklist([Item("long", "All steps", Step(Run(script), danger=Danger.MUTATING))]))
+    async with console(world, size=(80, 24)) as c:
+        await c.go("long")
+        await c.press("r")
+        await c.until(lambda: isinstance(c.app.screen, ConfirmDialog) and "more rows" in c.text())
+        assert "✔ not on hold" in c.text(), "the facts come before what is long"
+        assert "y runs it" in c.text()
+        for _ in range(40):
+            await c.pilot.press("pagedown")
+        await c.until(lambda: "step-299.sql" in c.text() and "more rows" not in c.text())
+
+
+async def test_a_step_that_takes_longer_than_expected_says_so(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.half_way()
+    world.hands.forward(300)
+    async with console(world) as c:
+        await c.until(lambda: "expected 4m, now 8m" in c.text())
+        assert "running 8:12 of ~4m" in c.text()
+
+
+async def test_next_goes_on_from_a_folded_heading_and_says_when_nothing_is_left(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    async with console(world) as c:
+        assert c.main.steps.go("phase:post")
+        await c.press("h", "full_stop")
+        assert c.main.steps.cursor_key == "smoke-budget"
+        for item in [located.item for located in c.main.session.checklist.walk()]:
+            if not item.items:
+                world.moved(item.id, "attest")
+        await c.until(lambda: c.state("times") is ItemState.ATTESTED)
+        await c.press("full_stop")
+        assert c.status == "nothing is left to do"
+
+
+async def test_what_was_said_about_one_line_does_not_stay_on_the_next(tmp_path: Path) -> None:
+    async with console(World(tmp_path)) as c:
+        await c.go("notify")
+        await c.press("r")
+        assert "there is nothing to run" in c.status
+        await c.press("j")
+        await c.until(lambda: c.status == "")
+
+
+async def test_the_ways_out_are_in_the_footer_of_the_narrowest_screen(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.half_way()
+    async with console(world, size=(80, 24)) as c:
+        await c.until(lambda: "? help" in c.text().splitlines()[-1])
+        assert "q leave" in c.text().splitlines()[-1]
+
+
+async def test_the_item_pane_shows_the_other_ways_and_what_is_in_their_way(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.started("target", danger="read", kind="check")
+    world.ended("target", "passed")
+    async with console(world, size=(200, 60)) as c:
+        await c.pilot.press("escape")
+        await c.go("apply")
+        await c.until(lambda: "2 ways, r offers them" in c.text())
+        assert "2 by hand" in c.text()
+        assert "npx is not on the PATH" in c.text()
+        assert "estimate 4m" in c.text()

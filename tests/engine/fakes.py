@@ -83,6 +83,7 @@ class Store:
         self.stale: set[str] = set()
         self.broken = ""
         self.unreadable = ""
+        self.beats = 0
 
     def add(self, draft: Draft) -> Event:
         for event in self.events:
@@ -154,6 +155,7 @@ class MemoryJournal:
         if self.store.broken:
             raise JournalError(self.store.broken)
         self.store.present[self.console] = 0.0
+        self.store.beats += 1
         return [
             Presence(name, name, "host", "pts/1", name == self.store.holder, age)
             for name, age in self.store.present.items()

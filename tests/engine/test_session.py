@@ -579,6 +579,24 @@ async def test_a_terminal_item_neither_runs_detached_nor_gives_way_while_it_has_
     await eventually(lambda: second.run.record("shell-rw").awaiting)
 
 
+async def test_a_console_does_not_take_over_its_own_terminal(world: World) -> None:
+    session = await world.opened()
+    leave = asyncio.Event()
+
+    async def terminal(argv: list[str], environment: Mapping[str, str], cwd: str) -> int:
+        await leave.wait()
+        return 0
+
+    running = asyncio.create_task(session.interactive("shell-rw", 0, SAID_YES, terminal))
+    await eventually(lambda: state(session, "shell-rw") is S.RUNNING)
+    beats = world.store.beats
+    await eventually(lambda: world.store.beats > beats + 3)
+    assert state(session, "shell-rw") is S.RUNNING
+    leave.set()
+    await running
+    assert session.run.record("shell-rw").awaiting
+
+
 async def test_a_terminal_whose_console_died_is_unknown(world: World) -> None:
     first = await world.opened("one")
     entered = asyncio.Event()

@@ -6,11 +6,12 @@ die() { echo ".ci/run: $*" >&2; exit 1; }
 # stage NAME LIMIT COMMAND…: say it, time it, note when it fails or takes longer than LIMIT seconds; returns its exit code.
 # Each runs in a bash and a process group of its own, so that errexit holds in it and a limit ends all it started.
 stage() {
+  [ -z "$wanted" ] || [[ " copy venv install $wanted " == *" $1 "* ]] || return 0
   stage=$1
   local limit=$2 from=$SECONDS rc=0
   shift 2
   printf '\n=== %s\n' "$stage"
-  timeout --kill-after=10 "$limit" bash -euo pipefail -c 'source "$here/.ci/lib.sh"; "$@"' stage "$@" &
+  env --default-signal=INT timeout --signal=INT --kill-after=20 "$limit" bash -euo pipefail -c 'source "$here/.ci/lib.sh"; "$@"' stage "$@" &
   child=$!
   wait "$child" || rc=$?
   child=
@@ -52,7 +53,8 @@ copy_checkout() {
 tests_of() {
   local name=$1 log=$work/tests.log rc=0
   shift
-  TMPDIR=$work/t "$@" 2>&1 | tee "$log" || rc=$?
+  trap : INT  # at the limit pytest ends and says what failed so far
+  TMPDIR=$work/t PYTEST_ADDOPTS='--durations=15 --durations-min=3' "$@" 2>&1 | tee -i "$log" || rc=$?
   printf '%s: %s\n' "$name" "$(grep -E '(passed|failed|error|no tests ran).* in [0-9.]+s' "$log" | tail -n 1 | tr -d '=' | xargs)" >>"$work/counts"
   return "$rc"
 }

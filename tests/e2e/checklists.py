@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import time
 from collections.abc import Callable, Mapping
@@ -52,6 +53,10 @@ class Desk:
 
     # -- opening --------------------------------------------------------------------------------------------------
 
+    def url_port(self) -> int:
+        """The port of the desk's own server."""
+        return int(str(self.database).rsplit(":", 1)[1].partition("/")[0])
+
     def write(self, *items: Mapping[str, Any], **head: Any) -> Path:
         """Write the checklist."""
         self.path.write_text(checklist(*items, **head), encoding="utf-8")
@@ -59,8 +64,6 @@ class Desk:
 
     def environment(self, **more: str) -> dict[str, str]:
         """What every console at this desk finds in its environment."""
-        import os
-
         path = f"{self.database.server.bindir}:{os.environ['PATH']}"
         return {"DATABASE_URL": self.url, "MIGCONSOLE_STATE_DIR": str(self.state), "PATH": path, **more}
 
@@ -80,8 +83,6 @@ class Desk:
 
     def call(self, *arguments: str, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
         """The program with pipes instead of a terminal."""
-        import os
-
         return subprocess.run(
             [str(PROGRAM), *arguments],
             env={**os.environ, **self.environment(**(env or {}))},
@@ -99,7 +100,8 @@ class Desk:
     @property
     def directory(self) -> Path:
         """The directory of the one run."""
-        return wait_until(lambda: next(iter(self.state.glob("runs/*/run.db")), None), PATIENCE).parent
+        found = wait_until(lambda: list(self.state.glob("runs/*/run.db")), PATIENCE)
+        return found[0].parent
 
     def events(self, kind: Kind | None = None) -> list[Event]:
         """The journal."""

@@ -177,6 +177,12 @@ class Console:
         with self._lock:
             return bytes(self._raw)
 
+    @property
+    def titles(self) -> list[str]:
+        """Every title the console gave the terminal's window."""
+        with self._lock:
+            return list(self._terminal.titles)
+
     def row(self, row: int) -> list[Cell]:
         """The cells of a row, counted from 0."""
         with self._lock:

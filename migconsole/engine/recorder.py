@@ -87,7 +87,8 @@ class Recorder:
 
     def trouble(self, error: MigconsoleError | None, source: str = "server") -> None:
         """Show an error until what it came from is mended; None when it is."""
-        text = "" if error is None else self._redact(" ".join(filter(None, (error.title, error.detail, error.remedy))))
+        parts = () if error is None else filter(None, (error.title, error.detail, error.remedy))
+        text = self._redact(" · ".join(parts))
         if text != self._problems.get(source, ""):
             self._problems.pop(source, None)
             self._problems |= {source: text} if text else {}

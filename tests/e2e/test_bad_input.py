@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from migconsole.demo.server import EmbeddedServer
+from tests.adapters.test_postgres_target import pooler
 from tests.conftest import Database
 from tests.e2e.checklists import PATIENCE, Desk, accept
 from tests.e2e.pty import Console
@@ -115,6 +117,17 @@ def test_a_wrong_password(guarded: Desk) -> None:
     assert done.returncode == 1
     assert "password" in done.stderr
     assert "deploy" in done.stderr
+    assert PASSWORD not in done.stdout + done.stderr
+
+
+async def test_a_pooler_is_named_with_the_way_around_it(desk: Desk) -> None:
+    async with pooler(desk.database.server) as port:
+        desk.write(ITEM)
+        desk.url = f"postgresql://postgres:{PASSWORD}@127.0.0.1:{port}/{desk.database.name}"
+        done = await asyncio.to_thread(desk.call, "run", str(desk.path), "--headless")
+    assert done.returncode == 1
+    assert f"127.0.0.1:{port} is a connection pooler" in done.stderr
+    assert "DIRECT_URL" in done.stderr
     assert PASSWORD not in done.stdout + done.stderr
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from migconsole.domain.events import Kind
 from migconsole.domain.items import ItemState
 from tests.e2e.checklists import PATIENCE, Desk, accept
 from tests.e2e.pty import Console
@@ -85,7 +86,7 @@ def test_command_output_queries_errors_and_notes(desk: Desk) -> None:
     console.press("+")
     console.wait_for("enter accepts")
     console.paste("[/foo] pasted \x1b]0;owned-title")
-    accept(console, "enter", lambda: desk.events("note"))  # type: ignore[arg-type]
+    accept(console, "enter", lambda: desk.events(Kind.NOTE))
     console.press("t")
     console.wait_for("Timeline ·")
     console.wait_for("pasted")

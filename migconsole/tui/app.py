@@ -29,6 +29,7 @@ from migconsole.tui.operations import Operations
 from migconsole.tui.palette import RegistryProvider
 from migconsole.tui.screens.dialogs.base import Dialog
 from migconsole.tui.screens.dialogs.leaving import resume_dialog, resumed
+from migconsole.tui.screens.health import HealthOpening, HealthScreen
 from migconsole.tui.screens.help import HelpScreen
 from migconsole.tui.screens.main import MainScreen
 from migconsole.tui.screens.runs import RunsScreen
@@ -38,10 +39,13 @@ from migconsole.tui.widgets.status_bar import StatusBar
 
 
 class MigconsoleApp(Themed, Exits):
-    """Give it a session (opened or not) or a library. ``launch`` runs it and says where the run lies."""
+    """Give it a session (opened or not), a library, or only ``health``, which then is all there is.
+
+    ``launch`` runs it and says where the run lies.
+    """
 
     TITLE = "migconsole"
-    CSS_PATH: ClassVar[Any] = ["styles/app.tcss", "styles/dialogs.tcss"]
+    CSS_PATH: ClassVar[Any] = ["styles/app.tcss", "styles/dialogs.tcss", "styles/health.tcss"]
     COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = {RegistryProvider}
     BINDINGS: ClassVar[list[BindingType]] = commands.bindings(Scope.APP)
     # The base class leaves these instance variables.
@@ -54,6 +58,7 @@ class MigconsoleApp(Themed, Exits):
         session: Session | None = None,
         *,
         library: Library | None = None,
+        health: HealthOpening | None = None,
         palettes: Sequence[Palette] = (),
         theme_problems: Sequence[str] = (),
         theme: str = theming.DEFAULT,
@@ -63,6 +68,7 @@ class MigconsoleApp(Themed, Exits):
     ) -> None:
         super().__init__()
         self.session, self.library, self.clock = session, library, clock or Clock()
+        self._health = health
         self.take_palettes(palettes, theme_problems, theme)
         self._state_directory = state_directory
         self._opened = opened
@@ -87,6 +93,8 @@ class MigconsoleApp(Themed, Exits):
             self.perform(self._enter(self.session))
         elif self.library is not None:
             await self.push_screen(RunsScreen(self.library, self.clock))
+        else:
+            self.command_health()
 
     async def _enter(self, session: Session) -> None:
         if not self._opened and not await self._open(session):
@@ -152,8 +160,8 @@ class MigconsoleApp(Themed, Exits):
     def context(self) -> Context:
         """The context of the topmost screen that is no dialog."""
         for screen in reversed(self.screen_stack):
-            if isinstance(screen, MainScreen | RunsScreen | TimelineScreen):
-                context = screen.context()
+            if isinstance(screen, MainScreen | RunsScreen | TimelineScreen | HealthScreen):
+                context = replace(screen.context(), health=self._health is not None)
                 return context if self.library is None else replace(context, library=True)
         return Context(screen="", session=self.session)
 
@@ -271,6 +279,14 @@ class MigconsoleApp(Themed, Exits):
                 main.go_pane("output")
 
         self.push_screen(TimelineScreen(self.session, self.clock), chosen)
+
+    def command_health(self) -> None:
+        """The database in view."""
+        access = self._health(self.session) if self._health is not None else None
+        if access is None:
+            self.hint("health: no watcher runs: there is nothing to show")
+            return
+        self.push_screen(HealthScreen(access.source, session=self.session, clock=self.clock, ports=access.ports))
 
     def command_open_run(self) -> None:
         """Open the chosen run, or start the chosen checklist."""

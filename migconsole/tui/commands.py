@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -25,6 +25,7 @@ class Scope(StrEnum):
     OUTPUT = "in the output"
     RUNS = "in the list of runs"
     TIMELINE = "in the timeline"
+    HEALTH = "in the health screen"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,8 @@ class Context:
     """What decides whether a command is possible: the screen, the pane and the item under the cursor.
 
     ``waiting`` is set after a resume until the operator has said that work goes on. ``attempt`` is the number of the
-    attempt whose output is shown (0: none).
+    attempt whose output is shown (0: none). ``health`` is set where there is something to show on the health screen;
+    ``reasons`` are that screen's own: command → why not now.
     """
 
     screen: str = "main"
@@ -43,6 +45,8 @@ class Context:
     attempt: int = 0
     waiting: bool = False
     library: bool = False
+    health: bool = False
+    reasons: Mapping[str, str] = field(default_factory=dict)
 
 
 Rule = Callable[[Context], Verdict]
@@ -147,6 +151,16 @@ def _rollback(context: Context) -> Verdict:
     return _no("the rollback wizard is not available yet; the rollback items at the end of the checklist are")
 
 
+def _health(context: Context) -> Verdict:
+    if context.health:
+        return ALLOWED
+    return _no("no watcher runs: this console was opened without one") if context.session else _no("no run is open")
+
+
+def _unless(id: str) -> Rule:
+    return lambda context: _no(context.reasons[id]) if id in context.reasons else ALLOWED
+
+
 def _library(context: Context) -> Verdict:
     return ALLOWED if context.library else _no("this console was opened for one run")
 
@@ -168,6 +182,44 @@ def _c(
 
 _ITEM, _GO, _OUT, _RUN, _LOOK, _LISTS = "Item", "Move", "Output", "Run", "Screen", "Lists"
 _T, _R, _O, _A = Scope.TREE, Scope.RUN, Scope.OUTPUT, Scope.APP
+
+
+def _d(id: str, keys: str, title: str, help: str, *, danger: bool = False, footer: int = 0) -> UiCommand:
+    """A command of the health screen, which itself says what is not possible now."""
+    id = f"health_{id}"
+    return _c(id, keys, title, help, "Health", Scope.HEALTH, _unless(id), danger=danger, footer=footer)
+
+
+_HEALTH: tuple[UiCommand, ...] = (
+    _d("tab_1", "1", "overview", "Values over time, with limits and steps"),
+    _d("tab_2", "2", "activity", "Sessions, and who waits for whom"),
+    _d("tab_3", "3", "tables", "Sizes, growth, dead rows, scans"),
+    _d("tab_4", "4", "indexes", "Use, size, what is invalid or double"),
+    _d("tab_5", "5", "queries", "Statements in the window between two samples"),
+    _d("tab_6", "6", "progress", "Builds, vacuums, copies, rewrites"),
+    _d("tab_7", "7", "replication", "Standbys, slots, archiving"),
+    _d("tab_8", "8", "log", "The server's log"),
+    _d("open", "enter", "open", "Everything about the row", footer=1),
+    _d("cancel", "c", "cancel", "Cancel what the session runs; asks", danger=True, footer=2),
+    _d("terminate", "K", "end session", "End the session; asks", danger=True, footer=3),
+    _d("acknowledge", "a", "acknowledge", "You have seen the alarm that is shown", danger=True, footer=4),
+    _d("filter", "slash", "filter", "Rows with these words; lines of the log", footer=5),
+    _d("sort_next", "greater_than_sign right", "sort", "Sort by the next column", footer=6),
+    _d("sort_previous", "less_than_sign left", "sort back", "Sort by the column before"),
+    _d("reverse", "r", "reverse", "Sort the other way round"),
+    _d("unsort", "o", "order", "The order it came in"),
+    _d("pause", "p space", "pause", "Hold the picture; collection goes on", footer=7),
+    _d("longer", "plus", "longer", "Look back further (overview, queries)", footer=9),
+    _d("shorter", "minus", "shorter", "Look back less far", footer=9),
+    _d("alarms", "e", "alarms", "Open alarms and the rows that raised them", footer=10),
+    _d("copy", "y", "copy", "Copy the row with exact values"),
+    _d("next_table", "tab", "next table", "Next table of the tab"),
+    _d("previous_table", "shift+tab", "previous table", "Previous table"),
+    _d("follow", "f", "follow", "Stay at the end of the log"),
+    _d("worse", "w", "warnings", "WARNING and worse, or all of the log"),
+    _d("retry", "R", "retry", "Try again what the server refused"),
+    _d("close", "escape", "back", "Clear the message, the filter, the row; then back", footer=8),
+)
 
 COMMANDS: tuple[UiCommand, ...] = (
     _c("run", "r", "run", "Run the item's action", _ITEM, _R, _move(Command.RUN), danger=True, footer=1),
@@ -217,6 +269,7 @@ COMMANDS: tuple[UiCommand, ...] = (
     _c("rollback", "B", "roll back", "Open the rollback wizard", _RUN, _R, _rollback, danger=True),
     _c("variables", "v", "variables", "Values the commands use", _RUN, _R, _in_run),
     _c("timeline", "t 5", "timeline", "Everything that happened", _RUN, _R, _in_run),
+    _c("health", "D", "health", "The database: locks, sizes, queries, progress", _RUN, _R, _health, footer=11),
     _c("runs", "L", "runs", "Back to the list of runs", _RUN, _R, _library),
     _c("pane_1", "1", "checklist", "Go to the checklist", _LOOK, _R, _in_run),
     _c("pane_2", "2", "output", "Go to the output", _LOOK, _R, _in_run),
@@ -238,6 +291,7 @@ COMMANDS: tuple[UiCommand, ...] = (
     _c("filter_events", "slash", "filter", "Filter the events", _LISTS, Scope.TIMELINE, footer=2),
     _c("note_timeline", "plus", "note", "Write a note", _LISTS, Scope.TIMELINE, _note, footer=3),
     _c("close", "escape t", "back", "Back to the run", _LISTS, Scope.TIMELINE, footer=4),
+    *_HEALTH,
 )
 
 BY_ID = {command.id: command for command in COMMANDS}
@@ -245,6 +299,7 @@ BY_ID = {command.id: command for command in COMMANDS}
 _LABELS = {
     "space": "space",
     "plus": "+",
+    "minus": "-",
     "full_stop": ".",
     "right_square_bracket": "]",
     "left_square_bracket": "[",
@@ -305,6 +360,7 @@ def in_scope(context: Context) -> Iterator[UiCommand]:
         "main": (Scope.RUN, Scope.OUTPUT if context.pane == "output" else Scope.TREE, Scope.APP),
         "runs": (Scope.RUNS, Scope.APP),
         "timeline": (Scope.TIMELINE, Scope.APP),
+        "health": (Scope.HEALTH, Scope.APP),
     }.get(context.screen, (Scope.APP,))
     return (command for command in COMMANDS if command.scope in scopes)
 

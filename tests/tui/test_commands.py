@@ -12,6 +12,7 @@ from migconsole.tui.app import MigconsoleApp
 from migconsole.tui.commands import COMMANDS, Context, Scope, in_scope, removed, verdict
 from migconsole.tui.operations import Operations
 from migconsole.tui.screens.dialogs.base import FormDialog
+from migconsole.tui.screens.health import HealthScreen
 from migconsole.tui.screens.help import HelpScreen
 from migconsole.tui.screens.main import MainScreen
 from migconsole.tui.screens.runs import RunsScreen
@@ -20,7 +21,13 @@ from tests.tui.driving import Console, console
 from tests.tui.fakes import FakeLibrary, World
 from tests.waiting import eventually
 
-PLACES = [Context("main", "tree"), Context("main", "output"), Context("runs", "runs"), Context("timeline", "timeline")]
+PLACES = [
+    Context("main", "tree"),
+    Context("main", "output"),
+    Context("runs", "runs"),
+    Context("timeline", "timeline"),
+    Context("health", "activity"),
+]
 
 
 EXCEPTIONS = {"note_timeline": "the same as note", "rollback": "refused until there is a wizard"}
@@ -34,7 +41,7 @@ def test_no_key_means_two_things_in_one_place(context: Context) -> None:
 
 
 def test_every_command_has_somebody_who_does_it() -> None:
-    owners = (MigconsoleApp, MainScreen, RunsScreen, TimelineScreen)
+    owners = (MigconsoleApp, MainScreen, RunsScreen, TimelineScreen, HealthScreen)
     for command in COMMANDS:
         done = any(hasattr(owner, f"command_{command.id}") for owner in owners)
         assert done or hasattr(Operations, command.id) or command.id in EXCEPTIONS, command.id

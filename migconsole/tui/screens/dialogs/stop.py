@@ -30,6 +30,8 @@ class StopDialog(Dialog[bool]):
         title = sanitise_line(session.located(item_id).item.title, 60)
         super().__init__(f"Stop “{title}”?", "", clock, danger=True)
         self._session, self._item = session, item_id
+        last = session.run.record(item_id).last
+        self._outlived = last is not None and not last.running
         self._busy = False
         self._failure = ""
 
@@ -44,9 +46,13 @@ class StopDialog(Dialog[bool]):
 
     def on_run_changed(self, message: RunChanged) -> None:
         """A rung was sent, or the command ended."""
-        record = self._session.run.record(self._item)
-        if record.last is None or not record.last.running:
-            self.dismiss(True)
+        last = self._session.run.record(self._item).last
+        if last is None or not last.running:
+            # What outlived the command has no end that would be recorded: that dialog stays until it is closed.
+            if last is None or not self._outlived:
+                self.dismiss(True)
+            else:
+                self._draw()
         else:
             self._draw()
 

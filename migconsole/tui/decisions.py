@@ -6,11 +6,14 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from textual.content import Content
+
 from migconsole.domain.checklist import Answer, Item
 from migconsole.domain.text import sanitise, sanitise_line
 from migconsole.engine.session import Session
 from migconsole.errors import UsageError
 from migconsole.tui.commands import Context
+from migconsole.tui.format import Clock
 from migconsole.tui.screens.dialogs.bar import AttestBar
 from migconsole.tui.screens.dialogs.base import Choice, ChoiceDialog, Field, FormDialog, at_least
 from migconsole.tui.screens.main import MainScreen
@@ -35,6 +38,11 @@ def example(kind: str, now: datetime) -> str:
     '1h30m'
     """
     return _EXAMPLES.get(kind, "").format(now=now)
+
+
+def _for_example(kind: str, clock: Clock) -> str:
+    shown = example(kind, clock.utc())
+    return f"for example {shown}" if shown else ""
 
 
 class Decisions:
@@ -63,7 +71,7 @@ class Decisions:
 
     async def _attest(self, item: Item, reason: str = "") -> None:
         title = sanitise_line(item.title, 60)
-        said = await self._app.ask(AttestBar(f"attest “{title}”", self._clock))
+        said = await self._app.ask(AttestBar(title, self._clock))
         if said is not None:
             await self._session.attest(item.id, said[0], said[1], reason)
 
@@ -75,7 +83,8 @@ class Decisions:
         action = item.steps[0].step.action
         if not isinstance(action, Answer):
             raise UsageError("This item takes no answer; attest it")
-        question = sanitise(action.ask or item.title)
+        question = Content(sanitise(action.ask or item.title))
+        asked = question
         title = sanitise_line(item.title, 60)
         default = self._session.answer_default(item.id)
         choices = ("yes", "no") if action.type == "yes-no" else action.choices if action.type == "choice" else ()
@@ -90,9 +99,9 @@ class Decisions:
         while True:
             form = FormDialog(
                 title,
-                question,
+                asked,
                 [
-                    Field("value", action.type, value, example(action.type, self._clock.utc()), at_least(1)),
+                    Field("value", action.type, value, _for_example(action.type, self._clock), at_least(1)),
                     Field("note", "note (optional)"),
                 ],
                 self._clock,
@@ -104,7 +113,7 @@ class Decisions:
                 await self._session.answer(item.id, said["value"], said["note"], reason)
                 return
             except UsageError as error:
-                value, question = said["value"], sanitise(f"{action.ask or item.title}\n\n{error}")
+                value, asked = said["value"], question + Content.styled(f"\n\n{sanitise(str(error))}", "$caution")
 
     async def accept(self, context: Context) -> None:
         """Done, with issues."""

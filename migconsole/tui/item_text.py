@@ -30,6 +30,9 @@ OUTCOMES = {
 _LINES = 60
 """Evidence lines shown in the pane; all of them are in the evidence screen."""
 
+_FEW = 12
+"""The same where they stand above the command."""
+
 Texts = list[tuple[str, str]]
 
 
@@ -37,6 +40,10 @@ def describe(session: Session, item: Item, alternative: int, width: int = 72) ->
     """Everything about an item, ``width`` cells wide. Errors in resolving it are part of what is said, never raised."""
     record = session.run.record(item.id)
     blocks = [_head(session, item, record)]
+    # Why it failed, or what is asked, is what somebody comes here for; elsewhere the command comes first.
+    pressing = session.run.state_of(item).problem or record.awaiting
+    if record.last is not None and pressing:
+        blocks.append(attempt_text(record.last, _FEW))
     if not item.items:
         try:
             preview = session.preview(item.id, alternative)
@@ -46,7 +53,7 @@ def describe(session: Session, item: Item, alternative: int, width: int = 72) ->
             blocks += _action(session, item, preview, width)
     if item.help:
         blocks.append([(sanitise(item.help).strip(), "")])
-    if record.last is not None:
+    if record.last is not None and not pressing:
         blocks.append(attempt_text(record.last, _LINES))
     notes = [note for note in session.run.notes if note.item == item.id]
     if notes:

@@ -205,6 +205,7 @@ class Operations(Decisions):
             self._screen.status.hint("this checklist declares no variables")
             return
         choices = []
+        widest = min(24, max(len(name) for name in declared))
         for number, variable in enumerate(declared.values(), 1):
             value = run.captured.get(variable.name, run.variables.get(variable.name, variable.default))
             shown = (
@@ -215,7 +216,13 @@ class Operations(Decisions):
                 f"a secret comes from the environment only ({variable.env or variable.name})" if variable.secret else ""
             )
             choices.append(
-                Choice(variable.name, key, f"{variable.name}  {shown}", sanitise_line(variable.help), disabled=disabled)
+                Choice(
+                    variable.name,
+                    key,
+                    f"{variable.name:<{widest}}  {shown}",
+                    sanitise_line(variable.help),
+                    disabled=disabled,
+                )
             )
         name = await self._app.ask(
             ChoiceDialog("Variables", "Choose one to set it for this run.", choices, self._clock)

@@ -63,7 +63,7 @@ async def test_one_pane_at_a_time_where_there_is_room_for_one(tmp_path: Path) ->
         assert "Applying 20301120_add_unit_cost" in c.text()
         assert "Pre-Migration" not in c.text()
         await c.press("tab")
-        assert "2 ways, now “script”" in c.text()
+        assert "2 ways, r offers them" in c.text()
         await c.press("1")
         assert "Pre-Migration" in c.text()
 

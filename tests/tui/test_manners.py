@@ -130,6 +130,15 @@ async def test_the_ways_out_are_in_the_footer_of_the_narrowest_screen(tmp_path: 
         assert "q leave" in c.text().splitlines()[-1]
 
 
+async def test_what_the_footer_offers_in_the_item_pane_works_there(tmp_path: Path) -> None:
+    async with console(World(tmp_path)) as c:
+        await c.go("notify")
+        await c.press("3")
+        await c.until(lambda: c.main.pane == "item")
+        await c.press("space")
+        await c.shown(AttestBar)
+
+
 async def test_the_item_pane_shows_the_other_ways_and_what_is_in_their_way(tmp_path: Path) -> None:
     world = World(tmp_path)
     world.started("target", danger="read", kind="check")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import ClassVar
 
+from rich.cells import set_cell_size
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.content import Content
@@ -17,7 +18,7 @@ from migconsole.tui import event_text, format
 from migconsole.tui.bridge import RunChanged, Tick
 from migconsole.tui.commands import Context, Scope, bindings
 from migconsole.tui.format import Clock
-from migconsole.tui.lines import part, spread
+from migconsole.tui.lines import cut
 from migconsole.tui.screens.dialogs.bar import LineBar
 from migconsole.tui.screens.dialogs.base import Dialog
 from migconsole.tui.screens.dialogs.evidence import EvidenceDialog
@@ -83,15 +84,12 @@ class TimelineScreen(Screen[tuple[str, int] | None]):
         actor = sanitise_line(event.actor, 24)
 
         def draw(width: int) -> Content:
-            when = format.clock_time(event.at, day=width >= 120)
-            left = [
-                part(f" {event.seq:>4}", "$muted", 3),
-                part(when, "$muted", 8),
-                part(f"{actor:<10}" if width >= 100 else actor, "$muted", 4),
-                part(mark, style, 9),
-                part(words, style if mark in "✘?▲▼" else "", 10),
-            ]
-            return spread(left, [], width)
+            # Columns by the width alone, never by what stands in them: only the words give way.
+            when = format.clock_time(event.at, day=width >= 130)
+            who = f"{set_cell_size(actor, 12)}  " if width >= 90 else ""
+            words_style = style if mark in "✘?▲▼" else ""
+            texts = [(f" {event.seq:>4}  {when}  {who}", "$muted"), (f"{mark}  ", style), (words, words_style)]
+            return Content.assemble(*cut(texts, width))
 
         return Entry(str(event.seq), draw, f"{words} {actor} {event.kind}".casefold())
 

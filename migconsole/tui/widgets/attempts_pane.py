@@ -215,7 +215,8 @@ class OutputPane(Vertical):
         """Title and subtitle of the border."""
         self.border_title = Content(self._headline())
         ends = [self._progress(), self._status]
-        if self.current is not None and self._open.get(self.current) is not None:
+        attempt = self.attempt()
+        if attempt is not None and attempt.running and self.current and self._open.get(self.current) is not None:
             ends.append("following" if self.following else "paused · f follows")
         self.border_subtitle = Content(" · ".join(end for end in ends if end))
 

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
 from migconsole.domain.checklist import Item
 from migconsole.engine.session import Session
+from migconsole.tui.commands import BY_ID, Scope, bindings
 from migconsole.tui.item_text import describe
 
 
 class ItemPane(VerticalScroll, can_focus=True):
-    """Drawn again whenever the run changes; the scroll position belongs to the reader."""
+    """Drawn again whenever the run changes; the scroll position belongs to the reader.
+
+    What the checklist's keys do to an item they do here too; the ones that move are left to scrolling.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        key for key in bindings(Scope.TREE) if isinstance(key, Binding) and BY_ID[key.id or ""].group == "Item"
+    ]
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)

@@ -14,9 +14,26 @@ from textual.widgets import Input, Static
 
 from migconsole.tui.format import Clock
 from migconsole.tui.guard import BRIEF, QUIET, TOO_EARLY, Guard
+from migconsole.tui.lines import cut
 from migconsole.tui.widgets.line_input import LineInput
 
-_KEYS = Content.assemble(("enter", "bold $accent"), " attests · ", ("esc", "bold $accent"), " back")
+
+class BarTitle(Static):
+    """What is done, and to what where there is room: on a narrow screen the room belongs to what is typed."""
+
+    def __init__(self, verb: str, title: str) -> None:
+        super().__init__(id="bar-title", markup=False)
+        self._verb, self._title = verb, title
+
+    def on_mount(self) -> None:
+        """Fit."""
+        self.fit()
+
+    def fit(self) -> None:
+        """Two fifths of the row at most, and none of the title below that of a wide screen."""
+        room = self.app.size.width * 2 // 5 - len(self._verb) - 5
+        named = [(f" “{self._title}”", "")] if self.app.size.width >= 110 else []
+        self.update(Content.assemble((self._verb, "bold $accent"), *cut(named, room)))
 
 
 class AttestBar(ModalScreen[tuple[str, str] | None]):
@@ -35,10 +52,20 @@ class AttestBar(ModalScreen[tuple[str, str] | None]):
     def compose(self) -> ComposeResult:
         """Label, two inputs, keys."""
         with Horizontal(id="bar"):
-            yield Static(self._title, id="bar-title", markup=False)
+            yield BarTitle("attest", self._title)
             yield LineInput(placeholder="value (optional)", id="bar-value", compact=True)
             yield LineInput(placeholder="note (optional)", id="bar-note", compact=True)
-            yield Static(_KEYS, id="bar-keys")
+            yield Static(self._keys, id="bar-keys")
+
+    @property
+    def _keys(self) -> Content:
+        back = (" · ", ("esc", "bold $accent"), " back") if self.app.size.width >= 110 else ()
+        return Content.assemble(("enter", "bold $accent"), " attests", *back)
+
+    def on_resize(self) -> None:
+        """Another width leaves other room."""
+        self.query_one(BarTitle).fit()
+        self.query_one("#bar-keys", Static).update(self._keys)
 
     def on_mount(self) -> None:
         """The dead time begins."""
@@ -47,7 +74,7 @@ class AttestBar(ModalScreen[tuple[str, str] | None]):
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """A held opener reaches the input before the screen; take it back out."""
-        self.query_one("#bar-keys", Static).update(_KEYS)
+        self.query_one("#bar-keys", Static).update(self._keys)
         now = self._clock.monotonic()
         if event.value.strip(" x") == "" and event.value and now - self._opener < QUIET:
             self._opener = now

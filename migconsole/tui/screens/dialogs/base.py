@@ -135,7 +135,8 @@ class ChoiceRow(Widget, can_focus=True):
     def __init__(self, choice: Choice, default: bool) -> None:
         super().__init__(classes="choice default" if default else "choice")
         self.choice = choice
-        self.styles.height = 2 if choice.help or choice.disabled else 1
+        self.rows = 2 if choice.help or choice.disabled else 1
+        self.styles.height = self.rows
 
     def render(self) -> Content:
         """Key, title, and what it means."""
@@ -186,9 +187,24 @@ class ChoiceDialog(Dialog[str]):
         self._default = default or choices[0].id
 
     def answers(self) -> ComposeResult:
-        """One row each."""
-        for choice in self._choices:
-            yield ChoiceRow(choice, choice.id == self._default)
+        """One row each; many scroll, so that the text above and the keys below stay."""
+        with VerticalScroll(id="choices", can_focus=False):
+            for choice in self._choices:
+                yield ChoiceRow(choice, choice.id == self._default)
+
+    def on_mount(self) -> None:
+        """As high as the rows need, within the screen."""
+        super().on_mount()
+        self._fit()
+
+    def on_resize(self) -> None:
+        """Another screen, another height."""
+        self._fit()
+
+    def _fit(self) -> None:
+        rows = sum(row.rows for row in self.query(ChoiceRow))
+        # What stays around them: frame, padding, the text and the keys with their margins.
+        self.query_one("#choices").styles.height = min(rows, max(3, self.app.size.height * 92 // 100 - 9))
 
     def on_key(self, event: events.Key) -> None:
         """A letter takes its answer."""
@@ -221,12 +237,14 @@ class Field:
 def at_least(length: int) -> Callable[[str], str]:
     """A check that asks for a reason worth reading.
 
-    >>> at_least(3)("no"), at_least(3)("not today")
-    ('1 more character', '')
+    >>> at_least(3)("no"), at_least(3)("not today"), at_least(1)("")
+    ('1 more character', '', 'needed')
     """
 
     def check(text: str) -> str:
         missing = length - len(text.strip())
+        if length == 1 and missing > 0:
+            return "needed"
         return "" if missing <= 0 else f"{missing} more character{'s' if missing > 1 else ''}"
 
     return check

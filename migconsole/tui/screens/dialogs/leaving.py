@@ -13,7 +13,14 @@ from migconsole.domain.text import sanitise_line
 from migconsole.engine.session import Session
 from migconsole.tui import event_text, format
 from migconsole.tui.format import Clock
+from migconsole.tui.lines import hang
 from migconsole.tui.screens.dialogs.base import Choice, ChoiceDialog
+
+_COMINGS = (Kind.CONSOLE_ATTACHED, Kind.CONSOLE_DETACHED, Kind.LEASE_TAKEN, Kind.LEASE_RELEASED)
+"""Events that say who looked, not what was done."""
+
+_ROW = 66
+"""Cells of a dialog's row on the narrowest screen."""
 
 _STAY = Choice("stay", "b", "stay")
 
@@ -85,9 +92,11 @@ def resume_dialog(session: Session, clock: Clock, now: datetime) -> ChoiceDialog
     if ago is not None:
         texts.append((f"\nlast event {format.elapsed(ago)} ago", "$muted"))
     texts.append(("\n", ""))
-    for event in earlier[-3:]:
+    told = [event for event in earlier if event.kind not in _COMINGS]
+    for event in told[-3:]:
         mark, style, words = event_text.describe(event, names)
-        texts += [(f"\n{format.clock_time(event.at)}  ", "$muted"), (f"{mark} ", style), (words, "")]
+        head, rest = hang((f"{format.clock_time(event.at)}  {mark} ", style or "$muted"), words, "", _ROW)
+        texts += [("\n", ""), head, rest]
     running = list(session.run.running())
     lines = [f"◐ {names.get(a.item, a.item)}: attempt {a.number} is running and followed again" for a in running]
     lost = [e for e in since if e.kind == Kind.ATTEMPT_ENDED]

@@ -285,7 +285,12 @@ class Attempts:
         await self.end(attempt, await self._execution.keep(attempt, outcome, time.monotonic() - began))
 
     async def _await_job(self, item: Item, attempt: Attempt) -> None:
-        status = await self._jobs.wait(self._execution.directory(attempt))
+        spotting = asyncio.create_task(self._execution.spot(attempt), name=f"spot {attempt.item}")
+        try:
+            status = await self._jobs.wait(self._execution.directory(attempt))
+        finally:
+            spotting.cancel()
+            await asyncio.gather(spotting, return_exceptions=True)
         outcome = await self._judged(item.steps[attempt.alternative], attempt, status, patience=SERVER_PATIENCE)
         await self.end(attempt, outcome, status)
 

@@ -28,6 +28,9 @@ SERVER_PATIENCE = 10.0
 SERVER_PAUSE = 0.5
 """Seconds between two such questions."""
 
+SPOT_FIRST, SPOT_LAST = 0.3, 5.0
+"""Seconds until a running command's backends are first looked for, doubled each time up to the second figure."""
+
 LOOK = 1.0
 """Seconds that a stop signal waits at most for the server to say what it would stop."""
 
@@ -126,6 +129,14 @@ class Execution:
                     self._seen.add(attempt.app_name)
         except (TimeoutError, TargetError):
             return
+
+    async def spot(self, attempt: Attempt) -> None:
+        """Look for a running command's backends until one was seen; to be cancelled when the command ends."""
+        pause = SPOT_FIRST
+        while attempt.app_name not in self._seen:
+            await asyncio.sleep(pause)
+            await self.look(attempt)
+            pause = min(pause * 2, SPOT_LAST)
 
     async def server_says(self, attempt: Attempt, *, patience: float = 0.0) -> tuple[str, ...]:
         """What the server itself still runs for an attempt; "unknown" where it cannot be asked, never zero."""

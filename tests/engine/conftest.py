@@ -20,6 +20,7 @@ def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(attempts, "SERVER_PATIENCE", 0.05)
     monkeypatch.setattr(execution, "SERVER_PAUSE", 0.005)
     monkeypatch.setattr(execution, "LOOK", 0.2)
+    monkeypatch.setattr(execution, "SPOT_FIRST", 30.0)
     monkeypatch.setattr(stopping, "WAITS", dict.fromkeys(StopRung, 30.0))
 
 

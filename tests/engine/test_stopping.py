@@ -8,7 +8,7 @@ import pytest
 
 from migconsole.domain.events import Kind
 from migconsole.domain.items import ItemState
-from migconsole.engine import stopping
+from migconsole.engine import execution, stopping
 from migconsole.engine.ports import JobPhase, JobStatus, StopRung
 from migconsole.engine.session import Session
 from migconsole.errors import MigconsoleError, StoppedError
@@ -137,6 +137,19 @@ async def test_none_seen_before_is_not_taken_for_none_left(world: World) -> None
     world.jobs.end(Scripted(None, 2, stopped_by="SIGINT"))
     await session.finished("apply", 1)
     assert "unknown" in " ".join(session.run.record("apply").attempts[0].lines)
+
+
+async def test_backends_seen_while_it_ran_make_their_absence_count(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(execution, "SPOT_FIRST", 0.001)
+    world.database.backends = [[], [BACKEND]]
+    session = await running(world)
+    await eventually(lambda: not world.database.backends)
+    world.jobs.end(Scripted(None, 2, stopped_by="PANIC file, SIGINT"))
+    await session.finished("apply", 1)
+    lines = session.run.record("apply").attempts[0].lines
+    assert "0 of its backends remain on the server (found by application name)" in lines
 
 
 async def test_a_server_that_cannot_be_asked_does_not_hold_up_the_signal(world: World) -> None:

@@ -631,6 +631,17 @@ async def test_a_journal_that_cannot_be_written_holds_everything_until_it_can(wo
     await session.attest("tell")
 
 
+async def test_a_run_whose_journal_cannot_be_written_is_not_opened_and_can_be_later(world: World) -> None:
+    world.store.broken = "database or disk is full"
+    session = world.session()
+    with pytest.raises(MigconsoleError, match="full"):
+        await session.open()
+    await session.close()
+    assert world.database.closed
+    world.store.broken = ""
+    assert (await world.opened("again")).driving
+
+
 async def test_the_beat_notices_a_broken_journal_before_a_person_does(world: World) -> None:
     session = await world.opened()
     world.store.broken = "database or disk is full"

@@ -50,9 +50,11 @@ def duration(seconds: float | None) -> str:
 def took(seconds: float) -> str:
     """How long something took, with a decimal while that still matters.
 
-    >>> took(0.24), took(12.0)
-    ('0.2 s', '0:12')
+    >>> took(0.24), took(12.0), took(0.013)
+    ('0.2 s', '0:12', '13 ms')
     """
+    if seconds < 0.1:
+        return f"{seconds * 1000:.0f} ms"
     return f"{seconds:.1f} s" if seconds < 10 else duration(seconds)
 
 

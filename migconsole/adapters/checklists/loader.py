@@ -6,10 +6,8 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from migconsole.adapters.checklists.convert import Converter
 from migconsole.adapters.checklists.problems import ChecklistError
 from migconsole.adapters.checklists.reader import read_bytes, read_tree
-from migconsole.adapters.checklists.validation import validate
 from migconsole.domain.checklist import Checklist
 from migconsole.errors import UsageError
 
@@ -38,6 +36,10 @@ def load(path: Path) -> Loaded:
 
 def parse(source: bytes, file: str) -> Checklist:
     """The checklist in a file's bytes; ``file`` is the name to use in messages. Raises ChecklistError."""
+    # The models cost a quarter of a second, which the list of runs need not wait for.
+    from migconsole.adapters.checklists.convert import Converter  # noqa: PLC0415 - see above
+    from migconsole.adapters.checklists.validation import validate  # noqa: PLC0415 - see above
+
     tree, problems = read_tree(source, file)
     model, wrong = validate(tree, file)
     problems += wrong

@@ -237,7 +237,7 @@ class OutputPane(Vertical):
         else:
             words.append(OUTCOMES.get(attempt.outcome, attempt.outcome))
             if attempt.duration is not None:
-                words.append(format.duration(attempt.duration))
+                words.append(format.took(attempt.duration))
         return " · ".join(words)
 
     def _title(self, key: Key) -> str:

@@ -1,0 +1,89 @@
+"""Make the README's pictures from the real console on a real demo run: ``python -m tests.pictures``."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from textual.pilot import Pilot
+
+from migconsole.adapters.themes import load_palettes
+from migconsole.demo.demo import Demo
+from migconsole.domain.checklist import Danger
+from migconsole.engine.headless import Headless, Permissions
+from migconsole.engine.session import Session
+from migconsole.tui.app import MigconsoleApp
+from migconsole.tui.screens.dialogs.base import ChoiceDialog
+from migconsole.tui.screens.dialogs.confirm import ConfirmDialog
+from migconsole.tui.screens.main import MainScreen
+from migconsole.wiring.opening import Options, create
+from migconsole.wiring.surfaces import demo_answers
+from tests.waiting import eventually
+
+PICTURES = Path(__file__).parent.parent / "docs" / "pictures"
+
+
+async def draw(demo: Demo) -> None:
+    """Carry the run to the migration without a screen, then show the rest."""
+    # The application stays up, so that the health strip has something to show.
+    variables = {name: value for name, value in demo.variables.items() if name != "stop_app"}
+    options = Options(state_dir=str(demo.state_dir), variables=variables, project=demo.project, actor="Ada (DBA)")
+    session = await create("prisma", options)
+    await session.open()
+    allowed = Permissions(
+        "rehearsed", frozenset({Danger.MUTATING}), answers=demo_answers(datetime.now(UTC)), stop_after="status-before"
+    )
+    await Headless(session, allowed, print).run()
+    palettes, _ = load_palettes()
+    app = MigconsoleApp(session, palettes=palettes, opened=True, state_directory=demo.state_dir)
+    async with app.run_test(size=(128, 38), notifications=True) as pilot:
+        await _scenes(app, pilot, session)
+    await session.close()
+
+
+async def _scenes(app: MigconsoleApp, pilot: Pilot[int], session: Session) -> None:
+    def keep(name: str) -> None:
+        PICTURES.mkdir(parents=True, exist_ok=True)
+        (PICTURES / f"{name}.svg").write_text(app.export_screenshot(title="migconsole"), encoding="utf-8")
+
+    async def until(condition: Callable[[], bool]) -> None:
+        await eventually(condition, timeout=60)
+        await pilot.pause()
+
+    await until(lambda: isinstance(app.screen, MainScreen) and len(session.monitor.view.history.get("tps", ())) > 12)
+    screen = app.screen
+    assert isinstance(screen, MainScreen)
+    screen.steps.go("migrate")
+    await pilot.press("r")
+    await until(lambda: isinstance(app.screen, ChoiceDialog))
+    await pilot.pause(0.6)
+    await pilot.press("1")
+    await until(lambda: isinstance(app.screen, ConfirmDialog))
+    await pilot.pause(0.6)
+    keep("confirm")
+    await pilot.press("y")
+    await until(lambda: "applied in" in _text(app))
+    await until(lambda: session.run.record("migrate").last is not None and "[3/" in _text(app))
+    keep("main")
+    await session.finished("migrate", 1)
+    await pilot.press("t")
+    await pilot.pause(0.5)
+    keep("timeline")
+
+
+def _text(app: MigconsoleApp) -> str:
+    return "\n".join("".join(segment.text for segment in strip) for strip in app.screen._compositor.render_strips())
+
+
+def main() -> None:
+    """Draw all pictures; the demo and its server are gone afterwards."""
+    with Demo(progress=print) as demo:
+        os.environ.update(demo.environment)
+        asyncio.run(draw(demo))
+
+
+if __name__ == "__main__":
+    main()

@@ -123,7 +123,7 @@ def test_a_wrong_password(guarded: Desk) -> None:
 async def test_a_pooler_is_named_with_the_way_around_it(desk: Desk) -> None:
     async with pooler(desk.database.server) as port:
         desk.write(ITEM)
-        desk.url = f"postgresql://postgres:{PASSWORD}@127.0.0.1:{port}/{desk.database.name}"
+        desk.url = f"postgresql://postgres:{PASSWORD}@127.0.0.1:{port}/{desk.database.name}?sslmode=disable"
         done = await asyncio.to_thread(desk.call, "run", str(desk.path), "--headless")
     assert done.returncode == 1
     assert f"127.0.0.1:{port} is a connection pooler" in done.stderr

@@ -139,6 +139,7 @@ def assert_true_state(desk: Desk) -> None:
     desk.assert_whole()
 
 
+@pytest.mark.kill
 def test_a_console_that_dies_as_soon_as_the_intent_is_on_record(ready: Desk) -> None:
     die_at(ready, ready.run(), lambda: True)
     assert_true_state(ready)

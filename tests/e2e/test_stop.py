@@ -153,7 +153,7 @@ def test_a_hold_from_the_keyboard_and_one_from_a_shell(desk: Desk) -> None:
     for _ in range(3):
         accept(console, "enter", lambda: True)
     assert held(desk).reason == "waiting for the network team"
-    console.wait_for("waiting for the network team")
+    console.wait_for("ON HOLD")
     console.press("r")
     console.wait_for("on hold")
     assert "y runs it" not in console.text

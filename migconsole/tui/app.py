@@ -19,16 +19,15 @@ from migconsole.engine.palette import Palette
 from migconsole.engine.session import Session
 from migconsole.errors import EXIT_FAILED, MigconsoleError
 from migconsole.tui import commands, theming
-from migconsole.tui.bridge import Bridge
 from migconsole.tui.commands import BY_ID, Context, Scope
 from migconsole.tui.crash import install_signals, write_log
-from migconsole.tui.exits import Answer, Exits
+from migconsole.tui.exits import Answer
 from migconsole.tui.format import Clock
 from migconsole.tui.library import Library
+from migconsole.tui.openings import Openings
 from migconsole.tui.operations import Operations
 from migconsole.tui.palette import RegistryProvider
 from migconsole.tui.screens.dialogs.base import Dialog
-from migconsole.tui.screens.dialogs.leaving import resume_dialog, resumed
 from migconsole.tui.screens.health import HealthOpening, HealthScreen
 from migconsole.tui.screens.help import HelpScreen
 from migconsole.tui.screens.main import MainScreen
@@ -38,7 +37,7 @@ from migconsole.tui.themed import Themed
 from migconsole.tui.widgets.status_bar import StatusBar
 
 
-class MigconsoleApp(Themed, Exits):
+class MigconsoleApp(Themed, Openings):
     """Give it a session (opened or not), a library, or only ``health``, which then is all there is.
 
     ``launch`` runs it and says where the run lies.
@@ -72,11 +71,9 @@ class MigconsoleApp(Themed, Exits):
         self.take_palettes(palettes, theme_problems, theme)
         self._state_directory = state_directory
         self._opened = opened
-        self._bridge: Bridge | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._undo_signals: Callable[[], None] = lambda: None
         self.log_path: Path | None = None
-        self.failure: MigconsoleError | None = None
         self.animation_level = "none"
 
     # -- life -----------------------------------------------------------------------------------------------------
@@ -90,45 +87,11 @@ class MigconsoleApp(Themed, Exits):
         self._undo_signals = install_signals(self._leave_by_signal)
         self.register_palettes()
         if self.session is not None:
-            self.perform(self._enter(self.session))
+            self.perform(self.enter(self.session))
         elif self.library is not None:
             await self.push_screen(RunsScreen(self.library, self.clock))
         else:
             self.command_health()
-
-    async def _enter(self, session: Session) -> None:
-        if not self._opened and not await self._open(session):
-            return
-        self.session, self._opened = session, True
-        session.monitor.start()
-        screen = MainScreen(session, self.clock)
-        screen.waiting = session.driving and resumed(session)
-        await self.push_screen(screen)
-        self._bridge = Bridge(self, session, self.clock)
-        self.set_window_title(session)
-        if screen.waiting:
-            answer = await self.ask(resume_dialog(session, self.clock, self.clock.utc()))
-            if answer == "go":
-                screen.waiting = False
-                screen.redraw()
-
-    async def _open(self, session: Session) -> bool:
-        try:
-            await session.open()
-        except MigconsoleError as error:
-            await session.close()
-            self.session = None
-            if isinstance(self.screen, RunsScreen):
-                self.trouble(error)
-            else:
-                self.failure = error
-                self.exit(error.exit_code, return_code=error.exit_code)
-            return False
-        return True
-
-    def set_window_title(self, session: Session) -> None:
-        """Name the run in the terminal's title."""
-        self.title = f"migconsole · {sanitise_line(session.run.title, 80)}"
 
     async def on_unmount(self) -> None:
         """Let go of everything; jobs go on by themselves."""
@@ -287,35 +250,3 @@ class MigconsoleApp(Themed, Exits):
             self.hint("health: no watcher runs: there is nothing to show")
             return
         self.push_screen(HealthScreen(access.source, session=self.session, clock=self.clock, ports=access.ports))
-
-    def command_open_run(self) -> None:
-        """Open the chosen run, or start the chosen checklist."""
-        screen = self.screen
-        if isinstance(screen, RunsScreen) and self.library is not None and (chosen := screen.chosen()):
-            kind, path = chosen
-            make = self.library.open if kind == "run" else self.library.create
-            self.perform(self._open_from_library(make(path)))
-
-    async def _open_from_library(self, making: Any) -> None:
-        self.hint("opening…")
-        session = await making
-        self._opened = False
-        await self._enter(session)
-
-    def command_runs(self) -> None:
-        """Back to the list of runs; what runs goes on."""
-        self.perform(self._back_to_runs())
-
-    async def _back_to_runs(self) -> None:
-        session, self.session = self.session, None
-        if self._bridge is not None:
-            self._bridge.close()
-            self._bridge = None
-        while len(self.screen_stack) > 1 and not isinstance(self.screen, RunsScreen):
-            await self.pop_screen()
-        if session is not None:
-            await session.close()
-        if isinstance(self.screen, RunsScreen):
-            self.screen.command_reload_runs()
-        elif self.library is not None:
-            await self.push_screen(RunsScreen(self.library, self.clock))

@@ -46,6 +46,11 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     return 0 if debugged or single else max(2, min(os.cpu_count() or 2, 4))
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Modules of few long tests first: workers take whole modules, and one of these taken last would run alone."""
+    items.sort(key=lambda item: "e2e" not in item.path.parts)
+
+
 @pytest.fixture(autouse=True)
 def clean_environment(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """No test sees the caller's home, databases or settings; returns the home it sees instead."""

@@ -61,6 +61,8 @@ IMPURE = {
 
 LONG = {
     "migconsole/adapters/postgres/probes/catalogue.py": "a table: one declaration for each of the probes",
+    "migconsole/adapters/postgres/probes/activity.py": "a shape for each probe, all of one picture of sessions and locks",
+    "migconsole/domain/limits.py": "a table: the limits of each probe with their sources",
     "migconsole/domain/run.py": "the fold: one handler for each event, worth reading from top to bottom",
     "migconsole/engine/ports.py": "signatures only: all that the engine asks of the world, in one place",
     "migconsole/engine/session.py": "the facade: one short method for each thing a screen can ask",

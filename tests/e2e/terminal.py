@@ -136,7 +136,9 @@ class Terminal:
 
     def lines(self) -> list[str]:
         """The rows from the top, without blanks at their right ends."""
-        return ["".join(cell.text for cell in self.row(row)).rstrip() for row in range(self._screen.lines)]
+        columns = range(self._screen.columns)
+        rows = (self._screen.buffer[row] for row in range(self._screen.lines))
+        return ["".join([line[column].data for column in columns]).rstrip() for line in rows]
 
     def history(self) -> list[str]:
         """Rows that have left the primary screen at its top, oldest first, then its rows."""

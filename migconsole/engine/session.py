@@ -32,6 +32,7 @@ from migconsole.engine.recorder import Recorder
 from migconsole.engine.resolve import Confirmation, Prepared, Preview, Resolving
 from migconsole.engine.stopping import Stopper, StopState
 from migconsole.engine.verdicts import Outcome, terminal_outcome
+from migconsole.engine.watched_run import acknowledgement
 from migconsole.errors import JournalError, MigconsoleError, StoppedError, TargetError, UsageError
 
 FOLLOW = 0.5
@@ -388,6 +389,11 @@ class Session:
         if not text.strip():
             raise UsageError("A note needs a text")
         await self._recorder.record(Kind.NOTE, {"text": text, "item": item_id})
+
+    async def acknowledge(self, alarm: int, note: str = "") -> None:
+        """Put on record that a person has seen a health alarm; the first one counts."""
+        seen = acknowledgement(alarm, self.actor, note)
+        await self._recorder.record(seen.kind, seen.data, key=seen.key)
 
     async def hold(self, reason: str, owner: str = "", until: str = "") -> None:
         """Stop anything that changes something from starting."""

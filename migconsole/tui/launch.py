@@ -16,6 +16,7 @@ from migconsole.errors import EXIT_OK
 from migconsole.tui import theming
 from migconsole.tui.app import MigconsoleApp
 from migconsole.tui.library import Library
+from migconsole.tui.screens.health import HealthOpening
 
 
 def farewell(app: MigconsoleApp) -> list[str]:
@@ -40,6 +41,7 @@ def run_console(
     *,
     start: Callable[[], Awaitable[Session]] | None,
     library: Library | None = None,
+    health: HealthOpening | None = None,
     palettes: Sequence[Palette] = (),
     theme_problems: Sequence[str] = (),
     theme: str = "",
@@ -57,6 +59,7 @@ def run_console(
         app = MigconsoleApp(
             session,
             library=library,
+            health=health,
             palettes=palettes,
             theme_problems=theme_problems,
             theme=theme or theming.DEFAULT,

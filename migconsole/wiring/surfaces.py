@@ -16,7 +16,7 @@ from migconsole.engine.headless import Headless, Permissions
 from migconsole.engine.ports import RunSummary
 from migconsole.engine.session import Session
 from migconsole.errors import EXIT_INTERRUPTED, TargetError
-from migconsole.wiring import opening, overview
+from migconsole.wiring import health, opening, overview
 from migconsole.wiring.opening import Options
 
 Opening = Callable[[], Awaitable[Session]]
@@ -58,6 +58,7 @@ def show(start: Opening | None, options: Options) -> int:
     return run_console(
         start=start,
         library=RunLibrary(options),
+        health=health.opening_for(options),
         palettes=palettes,
         theme_problems=problems,
         theme=options.theme,

@@ -161,7 +161,7 @@ class HealthCharts(PaintedLines, can_focus=True):
         tall = max(1, min(6, (room + 1) // down - 1)) if down and across > 1 else 1
         gap = 3
         each = (width - gap * (across - 1)) // across
-        lines = list(self.head)
+        lines = [fitted(line, width) for line in self.head]
         for row in range(down):
             group = [self._block(self.charts[i], each, tall) for i in range(row, len(self.charts), down)]
             for line in range(tall):

@@ -15,7 +15,7 @@ from migconsole.tui import format
 from migconsole.tui.widgets import health_values
 from migconsole.tui.widgets.health_lines import Line, PaintedLines, fitted
 
-NO_WATCHER = "no watcher runs: what is shown is what was read last, and nothing new comes"
+NO_WATCHER = "no watcher runs: nothing new comes (migconsole watch starts one)"
 
 
 class HealthTabs(PaintedLines):

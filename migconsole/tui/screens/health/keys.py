@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
 
 from textual.content import Content
@@ -47,6 +48,10 @@ class HealthKeys(Screen[None]):
 
     def now(self) -> float:
         """Unix time."""
+        raise NotImplementedError
+
+    def alarms(self) -> Sequence[Alarm]:
+        """The open alarms."""
         raise NotImplementedError
 
     def table(self) -> HealthTable | None:
@@ -312,7 +317,7 @@ class HealthKeys(Screen[None]):
     def command_health_alarms(self) -> None:
         """Every open alarm with the rows that raised it."""
         texts: list[tuple[str, str]] = []
-        for alarm in self.source.alarms():
+        for alarm in self.alarms():
             style = "bold $danger" if alarm.level is Level.CRITICAL else "bold $caution"
             texts.append((f"{'■' if alarm.level is Level.CRITICAL else '▲'} {alarm.level.value} ", style))
             texts.append((f"{sanitise_line(alarm.message, 400)}\n", style))

@@ -42,7 +42,7 @@ SHOWN = (
     Shown("active", "active", "count"),
     Shown("blocked", "blocked", "count"),
     Shown("oldest_wait", "longest wait", "s", "wait_s"),
-    Shown("migration_victims", "migration holds up", "count"),
+    Shown("migration_victims", "migration blocks", "count"),
     Shown("oldest_xact", "oldest xact", "s", "age_s"),
     Shown("idle_in_xact", "idle in xact", "count"),
     Shown("tps", "transactions", "/s", tier="F"),
@@ -201,11 +201,12 @@ def _migration(look: Look) -> list[tuple[str, str]]:
     if held is not None and (row.get("holds_up") or 0) > 0:
         worse = "bold $danger" if critical is not None and held >= critical else worse
         worse = "bold $caution" if worse == "bold $accent" and warn is not None and held >= warn else worse
-    texts = [label, (f"pid {row.get('pid')} ", "bold" if good else "$stale"), (text_of(row, "state"), "")]
+    texts = [label, (f"pid {row.get('pid')} ", "bold" if good else "$stale")]
+    texts += [(summary or "in nobody’s way", worse if good else "$stale"), (f"  {age}", style)]
+    texts.append((f"  {text_of(row, 'state')}", "$muted"))
     if row.get("wait_type"):
-        texts.append((f", waits for {text_of(row, 'wait_type')} {text_of(row, 'wait_event')}", "$caution"))
-    texts.append((f"  {summary or 'in nobody’s way'}", worse if good else "$stale"))
-    return [*texts, (f"  {age}", style)]
+        texts.append((f", waits for {text_of(row, 'wait_type')} {text_of(row, 'wait_event')}", "$muted"))
+    return texts
 
 
 def markers(

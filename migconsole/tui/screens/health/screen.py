@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import ClassVar
 
 from textual import events
@@ -10,7 +12,7 @@ from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.widgets import Static
 
-from migconsole.domain.readings import Reading
+from migconsole.domain.readings import Alarm, Reading
 from migconsole.domain.text import sanitise_line
 from migconsole.engine.ports import HealthSource
 from migconsole.engine.session import Session
@@ -161,7 +163,7 @@ class HealthScreen(HealthKeys):
         state = self.source.watcher()
         with self.app.batch_update():
             self.query_one(HealthTabs).show(self.tab, state, self._mode())
-            self.query_one(HealthAlarms).show(self.source.alarms(), state, now)
+            self.query_one(HealthAlarms).show(self.alarms(), state, now)
             tab = TABS[self.tab]
             if tab.id == "overview":
                 self._look_at_charts(now)
@@ -172,6 +174,17 @@ class HealthScreen(HealthKeys):
             if tab.tables:
                 self._share_room()
                 self.describe()
+
+    def alarms(self) -> Sequence[Alarm]:
+        """The open alarms; that a person has seen one is known from the journal before the watcher writes it down."""
+        alarms = self.source.alarms()
+        seen = self.session.run.alarms if self.session is not None else {}
+        return [
+            replace(alarm, acknowledged=seen[alarm.id].acknowledged)
+            if alarm.id in seen and seen[alarm.id].acknowledged and not alarm.acknowledged
+            else alarm
+            for alarm in alarms
+        ]
 
     def _mode(self) -> list[tuple[str, str]]:
         texts: list[tuple[str, str]] = []

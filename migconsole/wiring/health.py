@@ -1,0 +1,69 @@
+"""The health of a run, for its console: what the watcher wrote, who may be signalled, what was seen."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from migconsole.adapters import watchers
+from migconsole.adapters.health_store import HealthReader
+from migconsole.adapters.postgres.probes.signals import SignalSession
+from migconsole.adapters.runs import RunDirectory
+from migconsole.domain.readings import Alarm
+from migconsole.domain.thresholds import THRESHOLDS, Phase, Thresholds
+from migconsole.engine.session import Session
+from migconsole.errors import UsageError
+from migconsole.wiring import opening, watching
+from migconsole.wiring.opening import Options
+
+if TYPE_CHECKING:
+    from migconsole.tui.screens.health import HealthAccess
+
+
+def opening_for(options: Options) -> Callable[[Session | None], HealthAccess | None]:
+    """What the console opens its health screen with. It only reads: a watcher that does not run is said there."""
+    from migconsole.tui.screens.health import HealthAccess, HealthPorts  # noqa: PLC0415 - headless use needs no screens
+
+    readers: dict[str, HealthReader] = {}
+
+    def opened(session: Session | None) -> HealthAccess | None:
+        if session is None:
+            return None
+        path = session.directory / watching.HEALTH
+        reader = readers.setdefault(str(path), HealthReader(path))
+
+        async def signal(pid: int, backend_start: str, terminate: bool) -> object:
+            # The target with its password is resolved again only when somebody confirmed to need it.
+            _, setting = await asyncio.to_thread(opening.restored, RunDirectory(session.directory), options)
+            own = SignalSession(setting.target, session.directory.name[-4:])
+            try:
+                return await (own.terminate if terminate else own.cancel)(pid, backend_start)
+            finally:
+                await own.close()
+
+        async def acknowledge(alarm: Alarm) -> None:
+            await session.acknowledge(alarm.id)
+
+        ports = HealthPorts(
+            signal=signal,
+            acknowledge=acknowledge,
+            retry=lambda: watchers.ask_to_retry(session.directory),
+            phase=lambda: _phase(reader.phase()),
+            thresholds=_thresholds(session),
+        )
+        return HealthAccess(reader, ports)
+
+    return opened
+
+
+def _phase(name: str) -> Phase:
+    return Phase(name) if name in set(Phase) else Phase.BEFORE
+
+
+def _thresholds(session: Session) -> Thresholds:
+    """The limits of this run; where they are not set rightly the watcher says so, and the catalogue's colour here."""
+    try:
+        return watching.thresholds(session.checklist.alarms)
+    except UsageError:
+        return THRESHOLDS

@@ -102,8 +102,8 @@ def resume(state_dir: str | None, /, run_name: str | None, **given: Any) -> None
     help="What goes wrong, if anything.",
 )
 @click.option("--keep", is_flag=True, help="Keep server and files afterwards, and say how to come back.")
-@click.option("--theme", metavar="NAME", default="")
-@click.option("--no-mouse", is_flag=True)
+@click.option("--theme", metavar="NAME", default="", help="A theme's name; themes can be switched live, too.")
+@click.option("--no-mouse", is_flag=True, help="Leave the mouse to the terminal.")
 def demo(headless: bool, scenario: str, keep: bool, theme: str, no_mouse: bool) -> None:
     """A real migration on an embedded PostgreSQL, from the first box to the last; cleans up after itself."""
     if not headless:

@@ -61,7 +61,7 @@ IMPURE = {
 
 LONG = {
     "migconsole/adapters/postgres/probes/catalogue.py": "a table: one declaration for each of the probes",
-    "migconsole/adapters/postgres/probes/activity.py": "a shape for each probe, all of one picture of sessions and locks",
+    "migconsole/adapters/postgres/probes/activity.py": "a shape for each probe, all from one picture of sessions",
     "migconsole/domain/limits.py": "a table: the limits of each probe with their sources",
     "migconsole/domain/run.py": "the fold: one handler for each event, worth reading from top to bottom",
     "migconsole/engine/ports.py": "signatures only: all that the engine asks of the world, in one place",
@@ -296,7 +296,8 @@ def test_the_readme_documents_no_command_that_is_not_there() -> None:
 
 
 def options_of(command: click.Command) -> set[str]:
-    found = {name for parameter in command.params for name in parameter.opts if name.startswith("--")}
+    shown = [parameter for parameter in command.params if not getattr(parameter, "hidden", False)]
+    found = {name for parameter in shown for name in parameter.opts if name.startswith("--")}
     return found - {"--help", "--version"}
 
 

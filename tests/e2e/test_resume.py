@@ -56,7 +56,8 @@ def test_a_run_whose_console_dies_again_and_again(ready: Desk) -> None:
     desk = ready
     first = desk.run()
     desk.start(first, "apply")
-    first.wait_for("begun")
+    wait_until(lambda: desk.output("apply"))
+    first.wait_for("begun", 3)  # what is on disk is shown at once, and not with the next event of the run
     before = [event.hash for event in desk.events()]
     first.kill()
     assert first.wait() == -signal.SIGKILL

@@ -25,6 +25,9 @@ from migconsole.tui.widgets.output_view import OutputView
 
 Key = tuple[str, int]
 
+SEEK = 0.1
+"""Seconds between looks for the output file of a command that has just been started."""
+
 MOST_TABS = 6
 """Outputs that stay open; the oldest finished one gives way. Their files remain."""
 
@@ -89,6 +92,7 @@ class OutputPane(Vertical):
 
     def on_mount(self) -> None:
         """Begin empty."""
+        self._seeker = self.set_interval(SEEK, self._seek, name="seek output", pause=True)
         self._arrange()
 
     class Resized(Message):
@@ -153,6 +157,12 @@ class OutputPane(Vertical):
         if self.current is not None and self._open.get(self.current) is None:
             self._retry(self.current)
         self._arrange()
+
+    def _seek(self) -> None:
+        """A command makes its output file a moment after its start, and nothing else happens then that says so."""
+        if self._session is not None and self.current is not None and self._open.get(self.current) is None:
+            self._retry(self.current)
+            self._arrange()
 
     def _retry(self, key: Key) -> None:
         """An attempt that had no output file when it was opened may have one now."""
@@ -254,6 +264,11 @@ class OutputPane(Vertical):
         if lines.display and attempt is not None:
             text = Content.assemble(*attempt_text(attempt, 5000))
             self.query_one("#output-lines-text", Static).update(text)
+        awaited = output is None and attempt is not None and attempt.running and attempt.kind == "run"
+        if awaited:
+            self._seeker.resume()
+        else:
+            self._seeker.pause()
         self.query_one(TabRow).show([(self._tab_title(key), key == self.current) for key in self._open])
         self.refresh_titles()
 

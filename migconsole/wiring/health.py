@@ -6,10 +6,11 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from migconsole.adapters import watchers
+from migconsole.adapters import processes, watchers
 from migconsole.adapters.health_store import HealthReader
 from migconsole.adapters.postgres.probes.signals import SignalSession
 from migconsole.adapters.runs import RunDirectory
+from migconsole.adapters.themes import load_palettes
 from migconsole.domain.readings import Alarm
 from migconsole.domain.thresholds import THRESHOLDS, Phase, Thresholds
 from migconsole.engine.session import Session
@@ -37,10 +38,7 @@ def opening_for(options: Options) -> Callable[[Session | None], HealthAccess | N
             # The target with its password is resolved again only when somebody confirmed to need it.
             _, setting = await asyncio.to_thread(opening.restored, RunDirectory(session.directory), options)
             own = SignalSession(setting.target, session.directory.name[-4:])
-            try:
-                return await (own.terminate if terminate else own.cancel)(pid, backend_start)
-            finally:
-                await own.close()
+            return await _signalled(own, pid, backend_start, terminate)
 
         async def acknowledge(alarm: Alarm) -> None:
             await session.acknowledge(alarm.id)
@@ -55,6 +53,31 @@ def opening_for(options: Options) -> Callable[[Session | None], HealthAccess | N
         return HealthAccess(reader, ports)
 
     return opened
+
+
+async def show_alone(watched: watching.Watching) -> int:
+    """The health screen of a target without a run, until it is left; returns the exit code.
+
+    Whoever is signalled is confirmed in the same way; without a run there is no journal that could take the reason.
+    """
+    from migconsole.tui.screens.health import HealthPorts, run_alone  # noqa: PLC0415 - lines need no screens
+
+    async def signal(pid: int, backend_start: str, terminate: bool) -> object:
+        return await _signalled(SignalSession(watched.target), pid, backend_start, terminate)
+
+    async def acknowledge(alarm: Alarm) -> None:
+        await watched.acknowledge(alarm.id, processes.login_name())
+
+    ports = HealthPorts(title=watched.target.display, signal=signal, acknowledge=acknowledge)
+    palettes, _ = load_palettes()
+    return await run_alone(watched.source, ports, palettes=palettes)
+
+
+async def _signalled(own: SignalSession, pid: int, backend_start: str, terminate: bool) -> object:
+    try:
+        return await (own.terminate if terminate else own.cancel)(pid, backend_start)
+    finally:
+        await own.close()
 
 
 def _phase(name: str) -> Phase:

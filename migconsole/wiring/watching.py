@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
-import importlib
 import json
 import os
 import signal
@@ -428,16 +427,10 @@ async def watching_run(name: str | None, options: Options) -> AsyncIterator[Watc
 
 
 async def show(watching: Watching) -> int:
-    """Open the health screen alone: ``tui.screens.health.run_alone(source, target, acknowledge)``; its exit code."""
-    try:
-        screen = importlib.import_module("migconsole.tui.screens.health")
-        run_alone = screen.run_alone
-    except (ImportError, AttributeError):
-        raise MigconsoleError(
-            "The health screen is not part of this version",
-            remedy="Without it: the same command through a pipe, or with --format json, prints a line a pulse.",
-        ) from None
-    return int(await run_alone(watching.source, watching.target.display, watching.acknowledge))
+    """Open the health screen alone; its exit code."""
+    from migconsole.wiring import health  # noqa: PLC0415 - lines are printed without the screen library
+
+    return await health.show_alone(watching)
 
 
 def answer_on(descriptor: int) -> Callable[[Mapping[str, Any]], None]:

@@ -96,7 +96,7 @@ def lock(pid: int, depth: int, **more: Any) -> dict[str, Any]:
         "wait_s": None,
         "oldest_victim_s": None,
         "lock": "relation",
-        "mode": "RowExclusiveLock",
+        "mode": "ROW EXCLUSIVE",
         "relation": "public.orders",
         "application": "web",
         "user": "app",
@@ -144,7 +144,7 @@ def _sessions() -> list[dict[str, Any]]:
 
 def _locks() -> list[dict[str, Any]]:
     rows = [
-        lock(5102, 0, holds_up=15, oldest_victim_s=6.3, mode="AccessShareLock", application="report", user="bi"),
+        lock(5102, 0, holds_up=15, oldest_victim_s=6.3, mode=None, relation=None, application="report", user="bi"),
         lock(
             MIGRATION,
             1,
@@ -153,7 +153,7 @@ def _locks() -> list[dict[str, Any]]:
             holds_up=14,
             wait_s=6.3,
             oldest_victim_s=6.2,
-            mode="AccessExclusiveLock",
+            mode="ACCESS EXCLUSIVE",
             application="mc/1a2b3c4d/9f8e7d6c",
             user="deploy",
             migration=True,

@@ -59,6 +59,10 @@ SHOWN = (
 )
 
 
+_NONE = {"lag_bytes": "no standby", "slots_retained": "no slot"}
+"""What it means that a good reading has no rows, where a zero would say something else."""
+
+
 class History:
     """Series kept in memory, so that every look reads only what is new."""
 
@@ -128,6 +132,8 @@ def _with(chart: Chart, **changed: Any) -> tuple[Any, ...]:
 def _written(shown: Shown, value: float | None, reading: Reading | None) -> str:
     if value is None:
         return format.UNKNOWN
+    if reading is not None and not reading.rows and shown.series in _NONE:
+        return _NONE[shown.series]
     if shown.beside and reading is not None and reading.rows:
         first, second = (reading.rows[0].get(column) for column in shown.beside)
         if first is not None and second is not None:

@@ -66,8 +66,8 @@ _LOCKS = (
     C("who", "who waits for whom", "text", "lock_tree", 9, 22, 2),
     C("stands", "stands", "text", "lock_tree", 8, 45),
     C("wait_s", "waits", "s", "lock_tree", 7, missing="–"),
-    C("mode", "mode", "text", "lock_tree", 5, 15),
-    C("relation", "on", "text", "lock_tree", 6, 12, 2),
+    C("mode", "mode", "text", "lock_tree", 5, 16, missing="–"),
+    C("relation", "on", "text", "lock_tree", 6, 12, 2, "–"),
     C("state", "state", "text", "lock_tree", 3, 10),
     C("user", "user", "text", "lock_tree", 2, 8),
     C("query", "query", "text", "lock_tree", 4, 12, 5),
@@ -116,7 +116,6 @@ def _lock_row(look: Look, row: Mapping[str, Any]) -> Row:
         values,
         style,
         styles,
-        texts={"mode": text_of(row, "mode").removesuffix("Lock")},
         lead="  " * (depth - 1) + "└ " if depth else "",
         extra=(
             ("blocked by", "pids", row.get("blocked_by")),

@@ -33,7 +33,7 @@ printf 'base64 %s %s\\n' "$(printf %s "$PGPASSWORD" | base64)" "$(printf %s "use
 printf 'split '; for part in tok_ 4f9a 8c7e 6d5b; do printf %s "$part"; sleep 0.02; done; echo
 echo "stderr $API_TOKEN" >&2
 psql -Atc "SELECT 'connected as ' || current_user"
-psql -c "SELECT '$API_TOKEN'::int"
+psql <<<"SELECT '$API_TOKEN'::int"
 echo rea""dy
 while [ ! -e go ]; do sleep 0.05; done
 """

@@ -39,11 +39,12 @@ class Database:
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """How many workers ``-n auto`` of the project's settings means: none under a debugger or for single tests.
 
-    More than four would start more PostgreSQL servers at once than a small machine has memory for.
+    One more than there are cores, because the long tests wait for other programs most of their time; more than four
+    would start more PostgreSQL servers at once than a small machine has memory for.
     """
     debugged = config.option.usepdb or sys.gettrace() is not None or {"debugpy", "pydevd"} & sys.modules.keys()
     single = bool(config.args) and all("::" in argument for argument in config.args)
-    return 0 if debugged or single else max(2, min(os.cpu_count() or 2, 4))
+    return 0 if debugged or single else min((os.cpu_count() or 2) + 1, 4)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -335,6 +335,7 @@ gates:
         ("- {item: A, run: ls, interactive: true, expect: {output: x}}", "interactive command is not kept"),
         ("- {item: A, run: ls, capture: {PATH: x}}", "“PATH” cannot be a variable's name"),
         ("- {item: A, run: ls, capture: {n: '(a+)+'}}", "can take for ever"),
+        ("- {item: A, run: ls, capture: {api_token: '(x)'}}", "“api_token” sounds like a secret"),
         ("- {item: A, sql: SELECT 1, tty: false}", "tty belongs to run or hook"),
         ("- {item: A, timeout: 5s}", "timeout needs an action"),
         ("- {item: A, run: ls, watch: 5s}", "only a check or a query can be watched"),

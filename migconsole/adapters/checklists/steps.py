@@ -18,6 +18,7 @@ from migconsole.domain.variables import (
     NAME,
     hook_script,
     is_reserved_name,
+    is_secret_name,
     references,
     step_texts,
 )
@@ -37,6 +38,7 @@ class StepReader:
     def __init__(self, model: models.ChecklistModel, report: Report) -> None:
         self._report = report
         self._variables = set(model.variables)
+        self._secret = {name for name, variable in model.variables.items() if variable.secret}
         self._known = self._variables | set(_captures(model))
 
     def step(self, model: models.StepModel, path: Path) -> Step:
@@ -173,6 +175,9 @@ class StepReader:
         for name, pattern in model.capture.items():
             if not NAME.fullmatch(name) or is_reserved_name(name):
                 self._report((*path, name), f"“{name}” cannot be a variable's name", key=True)
+            if name in self._secret or is_secret_name(name):
+                why = "what is captured is recorded in clear; let the commands that need it read it themselves"
+                self._report((*path, name), f"“{name}” sounds like a secret: {why}", key=True)
             try:
                 compile_pattern(pattern)
             except PatternError as error:

@@ -52,8 +52,8 @@ KEYS = {
 _FORGOTTEN = ("COLORTERM", "NO_COLOR", "FORCE_COLOR", "TMUX", "STY", "SSH_TTY", "SSH_CONNECTION", "LINES", "COLUMNS")
 # Finds what the console started. Jobs get a clean environment, but LC_* reaches them whatever its name.
 _MARKER = "LC_MIGCONSOLE_TEST"
-_PATIENCE = 10.0
-_CLEAN_UP = 20.0
+_PATIENCE = 20.0
+_CLEAN_UP = 30.0
 
 
 class Console:
@@ -112,7 +112,7 @@ class Console:
         """Close the terminal, as a dropped ssh link does; the console gets SIGHUP and can write nowhere."""
         self._let_go()
 
-    def wait(self, timeout: float = _PATIENCE) -> int:
+    def wait(self, timeout: float = _CLEAN_UP) -> int:
         """Wait for the end; returns the exit code, or minus the signal that ended it."""
         self.wait_until(lambda: not self.alive, timeout, "the console has ended")
         if not self._process.closed:

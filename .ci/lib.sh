@@ -11,7 +11,7 @@ stage() {
   local limit=$2 from=$SECONDS rc=0
   shift 2
   printf '\n=== %s\n' "$stage"
-  env --default-signal=INT timeout --signal=INT --kill-after=20 "$limit" bash -euo pipefail -c 'source "$here/.ci/lib.sh"; "$@"' stage "$@" &
+  env --default-signal=INT timeout --signal=INT --kill-after=20 "$limit" bash -euo pipefail -c 'source "$work/lib.sh"; "$@"' stage "$@" &
   child=$!
   wait "$child" || rc=$?
   child=

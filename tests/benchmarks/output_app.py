@@ -78,6 +78,8 @@ class OutputApp(App[None]):
         self.query_one("#state", Static).update("RESET;")
 
     def action_leave(self) -> None:
+        while self._output.grow(0.5):  # what was written since the last look
+            pass
         lags = sorted(self._lags)
         self._figures.write_text(
             json.dumps(

@@ -14,10 +14,12 @@ from pathlib import Path
 import humanize
 
 from migconsole import __version__
+from migconsole.adapters.backup import clients
 from migconsole.adapters.journal.sqlite import refuse_network_file_system
 from migconsole.adapters.postgres.database import PostgresDatabase
 from migconsole.adapters.postgres.target import resolve_target
 from migconsole.adapters.runs import state_directory
+from migconsole.domain.target import Target
 from migconsole.errors import MigconsoleError
 
 LEAST_FREE = 256 * 1024 * 1024
@@ -119,6 +121,7 @@ async def _target(url: str) -> list[Finding]:
         found.append(
             Finding("ok", "target", f"{identity.name} {role}, PostgreSQL {identity.version}, as {identity.user}")
         )
+        found += _clients(resolved, identity.version)
         for name in ("server_health", "disk_free"):
             result = await database.check(name, {})
             level = {True: "ok", False: "problem", None: "note"}[result.judgement]
@@ -128,3 +131,21 @@ async def _target(url: str) -> list[Finding]:
     finally:
         await database.close()
     return found
+
+
+def _clients(target: Target, version: str) -> list[Finding]:
+    """The client programs that a backup of this server would use, and the other sets that are here."""
+    sets = clients.find_clients()
+    try:
+        choice = clients.choose(sets, target, version)
+    except MigconsoleError as error:
+        return [Finding("problem", "client programs", " ".join((error.title + ".", error.detail, error.remedy)))]
+    chosen = choice.clients
+    compressed = choice.compression or "gzip"
+    text = f"{chosen.version} in {chosen.bindir}: {choice.why}; compression {compressed}"
+    level = "ok" if choice.same_major else "note"
+    others = [f"{c.version} in {c.bindir}" for c in sets if c != chosen]
+    return [
+        Finding(level, "client programs", text),
+        *([Finding("note", "client programs", f"also here: {', '.join(others)}")] if others else []),
+    ]

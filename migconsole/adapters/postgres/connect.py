@@ -6,9 +6,9 @@ Sessions in the target's own database do not linger: an idle one would stop a DR
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -34,22 +34,29 @@ CLOSE_TIMEOUT = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Purpose:
-    """What a session is for: its name on the server and its limits in seconds. Every session is read-only."""
+    """What a session is for: its name on the server and its limits in seconds, 0 for none.
+
+    Every session is read-only but those of the steps that change something (``writes``). ``settings`` are set beside.
+    """
 
     name: str
     statement_timeout: float
     lock_timeout: float = MONITOR_LOCK_TIMEOUT
     search_path: str = ""
+    writes: bool = False
+    idle_timeout: float = 5.0
+    settings: Mapping[str, str] = field(default_factory=dict)
 
 
 def _settings(target: Target, purpose: Purpose, run: str) -> dict[str, str]:
     settings = {
         "application_name": f"migconsole/{run[:8] or '-'}/{purpose.name}",
-        "default_transaction_read_only": "on",
+        "default_transaction_read_only": "off" if purpose.writes else "on",
         "statement_timeout": _milliseconds(purpose.statement_timeout),
         "lock_timeout": _milliseconds(purpose.lock_timeout),
-        "idle_in_transaction_session_timeout": "5000",
+        "idle_in_transaction_session_timeout": _milliseconds(purpose.idle_timeout),
         "jit": "off",
+        **purpose.settings,
     }
     if purpose.search_path:
         settings["search_path"] = purpose.search_path
@@ -59,7 +66,7 @@ def _settings(target: Target, purpose: Purpose, run: str) -> dict[str, str]:
 
 
 def _milliseconds(seconds: float) -> str:
-    return str(max(1, round(seconds * 1000)))
+    return str(max(1, round(seconds * 1000)) if seconds else 0)
 
 
 def quoted(name: str) -> str:

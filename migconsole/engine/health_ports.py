@@ -114,5 +114,11 @@ class Surrounding(Protocol):
     def gone(self) -> bool:
         """Whether what the watcher samples for does not exist any more."""
 
+    def asked_to_leave(self) -> Mapping[str, str]:
+        """Who needs the target without the watcher's session in it now, and why."""
+
+    def has_left(self, requests: Iterable[str]) -> None:
+        """Tell those that the session is closed."""
+
     def asked_to_retry(self) -> bool:
         """Whether somebody asked since the last call that refused probes are tried again."""

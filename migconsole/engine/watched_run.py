@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
 from migconsole.domain.alarms import Changed
 from migconsole.domain.events import Draft, Kind
@@ -18,20 +18,28 @@ FIRST_HOUR = 3600.0
 ACTOR = "watcher"
 
 
-class WatchedRun:
-    """``engine.health_ports.Surrounding`` of a run. ``gone`` and ``asked`` look at its directory."""
+class Place(Protocol):
+    """A run's directory, as far as it speaks to the watcher. Nothing raises."""
 
-    def __init__(
-        self,
-        journal: Journal,
-        *,
-        gone: Callable[[], bool],
-        asked: Callable[[], bool],
-        redact: Callable[[str], str] = str,
-    ) -> None:
+    def gone(self) -> bool:
+        """Whether it does not exist any more."""
+
+    def asked_to_retry(self) -> bool:
+        """Whether a console asked for refused probes since the last call."""
+
+    def asked_to_leave(self) -> Mapping[str, str]:
+        """Jobs that need the target without the watcher's session in it, and why."""
+
+    def has_left(self, requests: Iterable[str]) -> None:
+        """Tell those that the session is closed."""
+
+
+class WatchedRun:
+    """``engine.health_ports.Surrounding`` of a run."""
+
+    def __init__(self, journal: Journal, place: Place, *, redact: Callable[[str], str] = str) -> None:
         self._journal = journal
-        self._gone = gone
-        self._asked = asked
+        self._place = place
         self._redact = redact
         self.run = Run()
 
@@ -58,11 +66,19 @@ class WatchedRun:
 
     def gone(self) -> bool:
         """Whether the run's directory does not exist any more."""
-        return self._gone()
+        return self._place.gone()
 
     def asked_to_retry(self) -> bool:
         """Whether a console asked for refused probes."""
-        return self._asked()
+        return self._place.asked_to_retry()
+
+    def asked_to_leave(self) -> Mapping[str, str]:
+        """Which jobs need the target to themselves."""
+        return self._place.asked_to_leave()
+
+    def has_left(self, requests: Iterable[str]) -> None:
+        """Answer them."""
+        self._place.has_left(requests)
 
     def _masked(self, row: Mapping[str, Any]) -> dict[str, Any]:
         return {name: self._redact(value) if isinstance(value, str) else value for name, value in row.items()}
@@ -95,6 +111,13 @@ class Alone:
     def asked_to_retry(self) -> bool:
         """Nobody asks."""
         return False
+
+    def asked_to_leave(self) -> Mapping[str, str]:
+        """Nobody asks."""
+        return {}
+
+    def has_left(self, requests: Iterable[str]) -> None:
+        """Nobody asks."""
 
 
 def circumstances(run: Run, now: float) -> Circumstances:

@@ -21,6 +21,9 @@ from migconsole.errors import MigconsoleError
 
 HOUSEKEEPING = 1.0
 BEAT = 2.0
+LEAVING = 0.2
+"""Seconds between looks at whether a job needs the target to itself: a rollback waits for the answer."""
+
 THINNING = 300.0
 ASK_AGAIN = 300.0
 """Seconds after which refused probes are tried again by themselves: a grant is noticed without anybody's key."""
@@ -101,6 +104,7 @@ class Watcher:
         try:
             await self._beat()
             await self._look()
+            await self._stand()
             await self._reconcile()
             await self._probes.open()
             self._tell_began()
@@ -131,9 +135,10 @@ class Watcher:
         self._book = AlarmBook({**recorded, **kept}.values())
 
     async def _together(self) -> None:
-        """The three loops, until one ends: by order, or by a defect, which then is not hidden."""
+        """The loops, until one ends: by order, or by a defect, which then is not hidden."""
         loops = [asyncio.create_task(self._lane(lane), name=f"watcher {lane}") for lane in Lane]
         loops.append(asyncio.create_task(self._housekeeping(), name="watcher housekeeping"))
+        loops.append(asyncio.create_task(self._leaving(), name="watcher leaving"))
         try:
             done, _ = await asyncio.wait(loops, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -256,13 +261,20 @@ class Watcher:
         if self._now.phase is not self._scheduler.phase:
             self._scheduler.enter(self._now.phase, self._monotonic())
             self._wake_lanes()
-        await self._stand(self._now.away)
         for alarm in self._now.alarms.values():
             if alarm.acknowledged:
                 await self.acknowledge(alarm.id, alarm.acknowledged)
         self._due_gates()
 
-    async def _stand(self, away: str) -> None:
+    async def _leaving(self) -> None:
+        while True:
+            await asyncio.sleep(LEAVING)
+            await self._stand()
+
+    async def _stand(self) -> None:
+        """Leave the target for whoever needs it alone, say so, and come back when nobody does."""
+        requests = self._surrounding.asked_to_leave()
+        away = next(iter(requests.values()), "") or self._now.away
         if away and not self._stood_down:
             self._stood_down = away
             await self._probes.stand_down(away)
@@ -270,6 +282,8 @@ class Watcher:
             self._stood_down = ""
             await self._probes.stand_up()
             self._retry()
+        if requests:
+            self._surrounding.has_left(requests)
 
     def _due_gates(self) -> None:
         """After each step, and at fixed times after the last one, everything is read."""

@@ -281,7 +281,7 @@ async def watch_run(path: Path, options: Options, until: float, began: Callable[
         limits = thresholds(loaded.checklist.alarms)
         journal = await SqliteJournal.open(directory.journal, Console.here("watcher"))
         try:
-            run = WatchedRun(journal, gone=lock.lost, asked=lambda: watchers.asked_to_retry(path), redact=redact)
+            run = WatchedRun(journal, watchers.Place(path, lock), redact=redact)
             watcher = Watcher(
                 TargetProbes(setting.target, path.name[-4:], run_lock_key(setting.target)),
                 HealthWriter(path / HEALTH, redact=redact),

@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import subprocess
+import time
 from collections.abc import AsyncIterator
 
 import asyncpg
@@ -433,6 +434,30 @@ async def test_standing_down_leaves_the_target(looked_at: Database, probes: Prob
         reading = await probes.run_probe("all_sizes_est")
         assert (reading.quality, reading.reason) == (Quality.NOT_AVAILABLE, "stood down: the swap is under way")
         assert (await probes.run_probe("db_counters")).quality is Quality.OK
+    await probes.stand_up()
+    assert (await probes.run_probe("all_sizes_est")).quality is Quality.OK
+
+
+async def test_standing_down_waits_for_no_statement_of_ours(looked_at: Database, probes: Probes) -> None:
+    """A wide pass may take many seconds: whoever is about to swap the database does not wait for it."""
+    looked_at.psql(
+        "CREATE FUNCTION slow() RETURNS bool LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(30); RETURN true; END'"
+    )
+    await probes.run_probe("all_sizes_est")
+    connection = probes.probe._connection
+    assert connection is not None
+    slow = await connection.prepare("SELECT public.slow(), $1::oid[], $2::int")
+    probes.probe._prepared["sizes_estimated"] = slow
+    reading = asyncio.create_task(probes.run_probe("all_sizes_est", gate=True))
+    async with harness.client(looked_at.server.url(), "look") as look:
+        ours = f"FROM pg_stat_activity WHERE datname = '{looked_at.name}' AND application_name LIKE 'migconsole/%'"
+        await eventually(lambda: look.fetchval(f"SELECT count(*) {ours} AND query LIKE '%slow()%'"))
+        began = time.monotonic()
+        await probes.stand_down("the swap")
+        assert time.monotonic() - began < 1.0
+        assert await look.fetchval(f"SELECT count(*) {ours}") == 0
+    found = await reading
+    assert (found.quality, found.reason) == (Quality.NOT_AVAILABLE, "stood down: the swap")
     await probes.stand_up()
     assert (await probes.run_probe("all_sizes_est")).quality is Quality.OK
 

@@ -11,6 +11,7 @@ import signal
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -293,6 +294,58 @@ def test_the_session_in_the_target_is_gone_while_a_destructive_step_runs(run: Wa
     assert sessions_in(database) == 0
     asyncio.run(append(run.path, Draft(Kind.ATTEMPT_ENDED, {"item": "it", "attempt": 1, "outcome": "passed"}, "ada")))
     wait_until(lambda: sessions_in(database) == 1, SLOW)
+
+
+def test_a_job_has_the_target_to_itself_for_as_long_as_it_asks(run: Watched, database: Database) -> None:
+    run.ensure()
+    reader = run.reader
+    wait_until(lambda: sessions_in(database) == 1, SLOW)
+    with watchers.stood_down(run.path, "the swap") as left:
+        assert left
+        assert sessions_in(database) == 0
+        database.server.psql(f"ALTER DATABASE {database.name} RENAME TO {database.name}_away")
+        database.server.psql(f"ALTER DATABASE {database.name}_away RENAME TO {database.name}")
+        before = reads(reader, "conn_saturation", Quality.OK).at
+        wait_until(lambda: reads(reader, "conn_saturation", Quality.OK).at > before, SLOW)
+        assert sessions_in(database) == 0
+    wait_until(lambda: sessions_in(database) == 1, SLOW)
+    assert not list(run.path.glob("watcher.away*"))
+    with watchers.stood_down(run.path, "again") as left:
+        assert left
+        assert sessions_in(database) == 0
+
+
+def test_the_request_of_a_job_that_was_killed_counts_no_more(run: Watched, database: Database) -> None:
+    run.ensure()
+    wait_until(lambda: sessions_in(database) == 1, SLOW)
+    script = (
+        "import sys; from pathlib import Path; from migconsole.adapters import watchers; "
+        "print(watchers.stand_down(Path(sys.argv[1]), 'the swap'), flush=True); sys.stdin.read()"
+    )
+    pipe = subprocess.PIPE
+    job = subprocess.Popen([sys.executable, "-c", script, str(run.path)], stdin=pipe, stdout=pipe)
+    assert job.stdout is not None
+    assert job.stdout.readline() == b"True\n"
+    assert sessions_in(database) == 0
+    job.kill()
+    job.communicate()
+    wait_until(lambda: sessions_in(database) == 1, SLOW)
+    assert not [*run.path.glob("watcher.away*"), *run.path.glob("watcher.left*")]
+
+
+def test_nobody_waits_for_a_watcher_that_is_not_there_or_does_not_answer(run: Watched, database: Database) -> None:
+    with watchers.stood_down(run.path, "the swap") as left:
+        assert left
+    pid = run.ensure()
+    wait_until(lambda: sessions_in(database) == 1, SLOW)
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        began = time.monotonic()
+        with watchers.stood_down(run.path, "the swap", limit=0.5) as left:
+            assert not left
+            assert time.monotonic() - began < 2.0
+    finally:
+        os.kill(pid, signal.SIGCONT)
 
 
 # -- what a server does ------------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -95,24 +95,39 @@ def judge(reading: Reading, phase: Phase) -> tuple[Level, str]:
 
 
 class World:
-    """A watcher with everything around it."""
+    """A watcher with everything around it, and the place where the run lies."""
 
     def __init__(self, path: Path, journal: SqliteJournal) -> None:
         self.path = path
         self.journal = journal
         self.probes = Probes()
         self.reader = HealthReader(path / "health.db")
-        self.gone = False
+        self.vanished = False
+        self.requests: dict[str, str] = {}
+        self.answered: list[str] = []
         self.shift = 0.0
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self, surrounding: Any = None, until: float = 60.0, **options: Any) -> asyncio.Task[None]:
-        run = surrounding or WatchedRun(self.journal, gone=lambda: self.gone, asked=lambda: False)
+        run = surrounding or WatchedRun(self.journal, self)
         store = HealthWriter(self.path / "health.db")
         options.setdefault("clock", lambda: time.time() + self.shift)
         self.watcher = Watcher(self.probes, store, DUTIES, judge, run, until=until, pulse=0.05, **options)
         self._tasks.append(asyncio.create_task(self.watcher.run()))
         return self._tasks[-1]
+
+    def gone(self) -> bool:
+        return self.vanished
+
+    def asked_to_retry(self) -> bool:
+        return False
+
+    def asked_to_leave(self) -> Mapping[str, str]:
+        return self.requests
+
+    def has_left(self, requests: Iterable[str]) -> None:
+        assert self.probes.away
+        self.answered += [one for one in requests if one not in self.answered]
 
     async def stop(self) -> None:
         self.watcher.stop()
@@ -134,7 +149,7 @@ class World:
 
 @pytest.fixture
 async def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
-    for name in ("HOUSEKEEPING", "BEAT"):
+    for name in ("HOUSEKEEPING", "BEAT", "LEAVING"):
         monkeypatch.setattr(module, name, 0.05)
     journal = await SqliteJournal.create(tmp_path / "run.db", Console.here("test"))
     opened = {"run": "r", "title": "t", "checklist_sha256": "0"}
@@ -236,7 +251,7 @@ class Refusing(WatchedRun):
 
 
 async def test_what_cannot_be_recorded_now_is_recorded_later(world: World) -> None:
-    surrounding = Refusing(world.journal, gone=lambda: False, asked=lambda: False)
+    surrounding = Refusing(world.journal, world)
     world.probes.rows["lock_tree"] = ({"level": "warn"},)
     world.start(surrounding)
     await eventually(lambda: "The disk is full" in world.reader.watcher().problem)
@@ -273,6 +288,33 @@ async def test_a_destructive_step_has_the_target_to_itself(world: World) -> None
     await world.stop()
 
 
+async def test_a_job_that_needs_the_target_alone_is_answered_once_the_session_is_closed(world: World) -> None:
+    world.start()
+    await eventually(lambda: world.probes.pulses)
+    world.requests = {"watcher.away.7": "the swap"}
+    await eventually(lambda: world.answered == ["watcher.away.7"])
+    assert world.probes.away == "the swap"
+    pulses = world.probes.pulses
+    await eventually(lambda: world.probes.pulses > pulses + 2)
+    world.requests = {}
+    await eventually(lambda: world.probes.away == "")
+    await world.stop()
+
+
+async def test_a_watcher_that_begins_while_somebody_needs_the_target_alone_stays_out(world: World) -> None:
+    world.requests = {"watcher.away.7": "the swap"}
+    asked_before_opening: list[str] = []
+
+    async def opening() -> None:
+        asked_before_opening.append(world.probes.away)
+
+    world.probes.open = opening  # type: ignore[method-assign]
+    world.start()
+    await eventually(lambda: world.answered)
+    assert asked_before_opening == ["the swap"]
+    await world.stop()
+
+
 async def test_a_clock_that_is_set_is_said_and_ends_nothing(world: World) -> None:
     task = world.start(until=600)
     await eventually(lambda: world.reader.watcher().alive)
@@ -291,7 +333,7 @@ async def test_it_ends_in_order(world: World, ending: str) -> None:
     task = world.start(until=0.3 if ending == "until" else 60)
     await eventually(lambda: world.probes.pulses)
     if ending == "gone":
-        world.gone = True
+        world.vanished = True
     elif ending == "run ended":
         await world.journal.append(Draft(Kind.RUN_ENDED, {"ending": "complete"}, "ada"))
     elif ending == "stop":

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeVar
 
 import asyncpg
 
@@ -24,7 +24,9 @@ from migconsole.adapters.postgres.probes.sources import SOURCES
 from migconsole.adapters.postgres.probes.state import Shared
 from migconsole.domain.readings import Quality, Reading
 from migconsole.domain.text import sanitise_line
-from migconsole.errors import MigconsoleError
+from migconsole.errors import MigconsoleError, TargetError
+
+T = TypeVar("T")
 
 FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 30.0
@@ -77,6 +79,7 @@ class Session:
         self._limit = 0.0
         self._lock_timeout = 0.0
         self._stood_down = ""
+        self._work: asyncio.Future[Any] | None = None
         self._problem = ""
         self._pause = 0.0
         self._next_attempt = 0.0
@@ -92,7 +95,8 @@ class Session:
     async def open(self) -> None:
         """Connect and prepare now. Raises MigconsoleError with a remedy when that is impossible."""
         async with self._lock:
-            await self._opened()
+            if self.standing:
+                await self._leavable(self._opened())
 
     async def close(self) -> None:
         """End the session."""
@@ -100,8 +104,13 @@ class Session:
             await self._drop()
 
     async def stand_down(self, reason: str) -> None:
-        """End the session and stay away until ``stand_up``: readings are not available until then."""
+        """End the session and stay away until ``stand_up``: readings are not available until then.
+
+        A statement that runs, or a login that hangs, is cut short: nobody waits for the monitor to leave.
+        """
         self._stood_down = reason or "stood down"
+        if self._work is not None:
+            self._work.cancel()
         await self.close()
 
     def stand_up(self) -> None:
@@ -120,6 +129,20 @@ class Session:
     def standing(self) -> bool:
         """Whether it may be used."""
         return not self._stood_down
+
+    async def _leavable(self, work: Coroutine[Any, Any, T]) -> T:
+        """Do work on the session that ``stand_down`` may cut short, which raises StoodDownError."""
+        self._work = task = asyncio.ensure_future(work)
+        try:
+            return await task
+        except asyncio.CancelledError:
+            await self._drop()
+            around = asyncio.current_task()
+            if self.standing or (around is not None and around.cancelling()):
+                raise
+            raise StoodDownError(f"stood down: {self._stood_down}") from None
+        finally:
+            self._work = None
 
     async def _opened(self) -> Connection:
         if self._connection is not None and self._connection.is_closed():
@@ -193,8 +216,9 @@ class Session:
                 return [refused(probe, at, absent) for probe in probes]
             look = Pass(self._shared, at, gate)
             try:
-                connection = await self._opened()
-                problems = await self._fetch_all(connection, probes, look)
+                problems = await self._leavable(self._fetch_all(probes, look))
+            except StoodDownError as error:
+                return [refused(probe, at, Refusal(Quality.NOT_AVAILABLE, error.title)) for probe in probes]
             except MigconsoleError as error:
                 await self._failed(error.title)
                 return [refused(probe, at, Refusal(Quality.FAILED, error.title)) for probe in probes]
@@ -202,16 +226,14 @@ class Session:
                 title = querying(error, self._shared.target, self._limit, self._lock_timeout).title
                 await self._failed(title)
                 return [refused(probe, at, Refusal(Quality.FAILED, title)) for probe in probes]
-            except asyncio.CancelledError:
-                await self._drop()
-                raise
             readings = [reading(probe, look, problems, _shares(probes)) for probe in probes]
             if any(_opened_many(probe, one) for probe, one in zip(probes, readings, strict=True)):
                 await self._drop()
             return readings
 
-    async def _fetch_all(self, connection: Connection, probes: Sequence[Probe], look: Pass) -> dict[str, Refusal]:
+    async def _fetch_all(self, probes: Sequence[Probe], look: Pass) -> dict[str, Refusal]:
         """Ask every source once. Returns what was refused; raises when the connection is gone."""
+        connection = await self._opened()
         problems: dict[str, Refusal] = {}
         await self._refresh(connection)
         for source in dict.fromkeys(source for probe in probes for source in probe.sources):
@@ -326,6 +348,10 @@ class Session:
                 )
                 return f"locked by {pid} ({what})"
         return "locked by an unknown session"
+
+
+class StoodDownError(TargetError):
+    """What was asked for was cut short, because the session had to leave."""
 
 
 class RefusedSourceError(Exception):

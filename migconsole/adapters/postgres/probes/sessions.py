@@ -15,7 +15,7 @@ from migconsole.adapters.postgres.failures import FAILURES, RefusedError, queryi
 from migconsole.adapters.postgres.probes.capabilities import variants
 from migconsole.adapters.postgres.probes.catalogue import PROBES, Probe, Through
 from migconsole.adapters.postgres.probes.objects import find_volumes
-from migconsole.adapters.postgres.probes.session import RefusedSourceError, Session
+from migconsole.adapters.postgres.probes.session import RefusedSourceError, Session, StoodDownError
 from migconsole.adapters.postgres.probes.shaping import Pass
 from migconsole.adapters.postgres.probes.state import Shared
 from migconsole.adapters.postgres.pulse import MAINTENANCE
@@ -179,7 +179,9 @@ class ProbeSession(Session):
         async with self._lock:
             try:
                 if self._connection is not None and not self._connection.is_closed():
-                    await self._refresh(self._connection)
+                    await self._leavable(self._refresh(self._connection))
+            except StoodDownError:
+                return
             except FAILURES as error:
                 await self._failed(f"The session in the target ended ({type(error).__name__})")
 
@@ -193,13 +195,16 @@ class ProbeSession(Session):
             await self._load_texts(missing)
         return {one: self._texts[one] for one in wanted if one in self._texts}
 
+    async def _fetch_texts(self, queryids: list[str]) -> list[Any]:
+        statement = await self._statement(await self._opened(), "statement_texts")
+        await self._limit_to(2.0)
+        rows: list[Any] = await statement.fetch(queryids)
+        return rows
+
     async def _load_texts(self, queryids: list[str]) -> None:
         async with self._lock:
             try:
-                connection = await self._opened()
-                statement = await self._statement(connection, "statement_texts")
-                await self._limit_to(2.0)
-                rows: list[Any] = await statement.fetch(queryids)
+                rows = await self._leavable(self._fetch_texts(queryids))
                 self._texts.update((row["queryid"], self._shared.masking.query(row["query"])) for row in rows)
             except (RefusedSourceError, TargetError):
                 return

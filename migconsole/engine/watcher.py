@@ -198,10 +198,11 @@ class Watcher:
             await self._changed(changed)
 
     async def _changed(self, changed: Changed) -> None:
-        await self._written(self._store.keep_alarm(changed.alarm))
+        # On record first: whoever sees an alarm may acknowledge it at once, and the journal must know it by then.
         if changed.change is not Change.ACKNOWLEDGED:
             self._untold = [*self._untold, changed][-UNTOLD:]
             await self._tell()
+        await self._written(self._store.keep_alarm(changed.alarm))
 
     async def _tell(self) -> None:
         """Put on record what is not yet; what cannot be written now is told again, in order."""

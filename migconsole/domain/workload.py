@@ -1,0 +1,140 @@
+"""The server's own figures on both sides of a migration, for each transaction: a drop in traffic is no success."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+
+from migconsole.domain.readings import Level
+from migconsole.domain.snapshots import COUNTERS, TABLES, WAL, Row, Span
+from migconsole.domain.windows import Window
+
+ENOUGH = 50
+"""Transactions on each side below which a mean of them says nothing."""
+
+DOUBLED = 2.0
+"""A figure of this multiple is worth a colour; no figure alone is critical."""
+
+SCANS = 10
+"""Sequential scans of a table since the migration below which no statement is blamed on them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One figure before and after. ``unit`` is one of the catalogue's; ``muted`` says why it is not judged."""
+
+    name: str
+    title: str
+    unit: str
+    before: float | None
+    after: float | None
+    level: Level = Level.GOOD
+    muted: str = ""
+
+    @property
+    def ratio(self) -> float | None:
+        """After as a multiple of before; None where one is unknown or there was none before."""
+        if self.before is None or self.after is None or not self.before:
+            return None
+        return self.after / self.before
+
+
+_PER_TRANSACTION = (
+    ("blocks_read", "blocks read", "count", COUNTERS, True),
+    ("temp_bytes", "temporary files", "bytes", COUNTERS, False),
+    ("position", "WAL", "bytes", WAL, False),
+    ("deadlocks", "deadlocks", "count", COUNTERS, False),
+)
+
+
+def metrics(
+    before: Span, after: Span, first: Window, second: Window, least_traffic: float, warm: bool
+) -> tuple[Metric, ...]:
+    """Traffic, then what a transaction costs. ``warm`` mutes what caches decide."""
+    tx = (_transactions(before), _transactions(after))
+    rates = [
+        count / span.seconds if count is not None and span.seconds else None
+        for count, span in zip(tx, (before, after), strict=True)
+    ]
+    traffic = Metric("tps", "transactions", "/s", rates[0], rates[1])
+    slow = traffic.ratio is not None and traffic.ratio < least_traffic
+    found = [replace(traffic, level=Level.WARN if slow else Level.GOOD)]
+    found.append(
+        _judged(
+            Metric("time", "statement time / transaction", "ms", _per(first.total, tx[0]), _per(second.total, tx[1])),
+            tx,
+        )
+    )
+    rolled = (before.growth(COUNTERS, "rollbacks"), after.growth(COUNTERS, "rollbacks"))
+    found.append(
+        _judged(Metric("rollback_share", "rolled back", "share", _per(rolled[0], tx[0]), _per(rolled[1], tx[1])), tx)
+    )
+    for name, title, unit, probe, cached in _PER_TRANSACTION:
+        values = (_per(before.growth(probe, name), tx[0]), _per(after.growth(probe, name), tx[1]))
+        muted = "caches are warming" if warm and cached else ""
+        found.append(_judged(Metric(name, f"{title} / transaction", unit, values[0], values[1], muted=muted), tx))
+    found.append(
+        Metric(
+            "cache_hit",
+            "read from cache",
+            "share",
+            _hit(before),
+            _hit(after),
+            muted="caches are warming" if warm else "",
+        )
+    )
+    return tuple(found)
+
+
+def _transactions(span: Span) -> float | None:
+    commits, rollbacks = span.growth(COUNTERS, "commits"), span.growth(COUNTERS, "rollbacks")
+    return None if commits is None or rollbacks is None else commits + rollbacks
+
+
+def _per(value: float | None, transactions: float | None) -> float | None:
+    return None if value is None or not transactions else value / transactions
+
+
+def _hit(span: Span) -> float | None:
+    hit, read = span.growth(COUNTERS, "blocks_hit"), span.growth(COUNTERS, "blocks_read")
+    return None if hit is None or read is None or not hit + read else hit / (hit + read)
+
+
+def _judged(metric: Metric, transactions: tuple[float | None, float | None]) -> Metric:
+    enough = all(count is not None and count >= ENOUGH for count in transactions)
+    doubled = metric.ratio is not None and metric.ratio >= DOUBLED
+    if not enough or not doubled or metric.muted:
+        return metric
+    return replace(metric, level=Level.WARN)
+
+
+def scan_clue(text: str, before: Span, after: Span) -> str:
+    """A table of the statement that is read sequentially now and was not before, "" when there is none."""
+    words = set(re.findall(r"\w+", text.lower()))
+    known = {row.get("oid"): row for row in before.end.rows(TABLES)}
+    for row in after.end.rows(TABLES):
+        relation = str(row.get("relation") or "")
+        name = relation.rpartition(".")[2].strip('"')
+        old = known.get(row.get("oid"))
+        if name.lower() not in words or old is None:
+            continue
+        scans = (row.get("seq_scans") or 0) - (old.get("seq_scans") or 0)
+        if scans < SCANS:
+            continue
+        now, then = _scan_rate(after, row), _scan_rate(before, old)
+        if now is not None and (then is None or now >= DOUBLED * then + 0.01):
+            was = "" if then is None else f", {then:.1f}/s before"
+            return f"{name} is read sequentially {now:.1f} times a second{was}"
+    return ""
+
+
+def _scan_rate(span: Span, end: Row) -> float | None:
+    """Sequential scans a second of the table in a row of the span's end."""
+    if span.begin is None:
+        return None
+    begin = next((row for row in span.begin.rows(TABLES) if row.get("oid") == end.get("oid")), None)
+    readings = (span.begin.readings.get(TABLES), span.end.readings.get(TABLES))
+    if begin is None or readings[0] is None or readings[1] is None or readings[1].at <= readings[0].at:
+        return None
+    grown: float = (end.get("seq_scans") or 0) - (begin.get("seq_scans") or 0)
+    return max(0.0, grown) / (readings[1].at - readings[0].at)

@@ -17,7 +17,9 @@ import click
 import pytest
 
 import migconsole
+from migconsole.adapters.checklists import models
 from migconsole.cli import cli
+from migconsole.domain.commands import COMMANDS
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "migconsole"
@@ -346,3 +348,9 @@ def test_the_ci_script_can_be_started() -> None:
     script = ROOT / ".ci" / "run"
     assert os.access(script, os.X_OK)
     subprocess.run(["bash", "-n", str(script), str(ROOT / ".ci" / "lib.sh")], check=True)
+
+
+def test_a_built_in_job_is_available_exactly_when_the_command_line_has_its_command() -> None:
+    has = {job for job, command in COMMANDS.items() if command in cli.commands}
+    assert set(COMMANDS) == set(models.JOBS)
+    assert set(models.JOBS_NOW) == has, "move the job's name between JOBS_NOW and JOBS_LATER in models.py"

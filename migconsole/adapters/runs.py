@@ -14,6 +14,7 @@ from pathlib import Path
 import platformdirs
 
 from migconsole.adapters import processes
+from migconsole.adapters.jobs.outcomes import JobOutcome, read_outcome
 from migconsole.adapters.journal import reading
 from migconsole.adapters.outputs import FileOutput
 from migconsole.errors import JournalError, UsageError
@@ -64,6 +65,10 @@ class RunDirectory:
         except OSError as error:
             raise JournalError(f"The evidence cannot be written: {error.strerror}", str(path)) from error
         return len(data), hashlib.sha256(data).hexdigest()
+
+    def outcome(self, item: str, number: int) -> JobOutcome | None:
+        """What a built-in job said about itself; None when it left nothing, ValueError when it cannot be believed."""
+        return read_outcome(self._attempt(item, number))
 
     def open_output(self, item: str, number: int) -> FileOutput | None:
         """An attempt's output as lines, None when it has left none."""

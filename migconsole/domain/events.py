@@ -38,6 +38,13 @@ class Kind(StrEnum):
     ALARM_ACKNOWLEDGED = "alarm.acknowledged"
     RUN_ENDED = "run.ended"
 
+    # What built-in jobs find out: facts, each with its key.
+    RESTORE_POINT = "restore-point"
+
+
+JOB_FACTS = frozenset({Kind.RESTORE_POINT})
+"""The facts that a built-in job may leave behind for whoever judges it; no job can state anything else."""
+
 
 @dataclass(frozen=True, slots=True)
 class Draft:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from migconsole.domain import restore_gate
 from migconsole.domain.checklist import Alternative, Answer, Checklist, Danger, Item, Job, Located, Manual, Mode
 from migconsole.domain.items import ItemState, Move, refusal
 from migconsole.domain.run import Run
@@ -40,11 +41,16 @@ MOVES = {
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """``reason`` is empty when allowed. ``overridable`` means: allowed with a typed reason (out of order)."""
+    """``reason`` is empty when allowed. ``overridable`` means: allowed with a typed reason of ``least`` characters."""
 
     allowed: bool
     reason: str = ""
     overridable: bool = False
+    least: int = 3
+
+    def overridden(self, reason: str) -> bool:
+        """Whether a typed reason is enough to do it all the same."""
+        return self.overridable and len(reason.strip()) >= self.least
 
 
 ALLOWED = Verdict(True)
@@ -151,15 +157,29 @@ def _may_run(
         return Verdict(False, why)
     if state.done and danger is not Danger.READ:
         return Verdict(False, f"it is already {state.value}; reopen it first (u)")
-    if danger is not Danger.READ:
-        why = _may_mutate(run, checklist, located)
-        if why:
-            return Verdict(False, why)
+    why = _may_mutate(run, checklist, located) if danger is not Danger.READ else _interlock(run, alternative)
+    if why:
+        return Verdict(False, why)
     for need in item.needs:
         why = unmet(run, checklist, need)
-        if why:
+        if why and not need.startswith("restore-point"):
             return Verdict(False, why)
-    return _order(run, checklist, located)
+    return _without_proof(run, checklist, located, alternative, danger)
+
+
+def _without_proof(
+    run: Run, checklist: Checklist, located: Located, alternative: Alternative, danger: Danger
+) -> Verdict:
+    """What a typed reason can override: the proof of the way back, then the order; one reason answers both."""
+    order = _order(run, checklist, located)
+    needs = [unmet(run, checklist, need) for need in located.item.needs if need.startswith("restore-point")]
+    whys = [why for why in needs if why] or [
+        why for why in (restore_gate.gate(run, checklist, located, alternative.step.action, danger),) if why
+    ]
+    if not whys:
+        return order
+    reason = "; ".join([*whys, *filter(None, (order.reason,))])
+    return Verdict(False, reason, overridable=True, least=restore_gate.OVERRIDE_REASON)
 
 
 def _may_mutate(run: Run, checklist: Checklist, located: Located) -> str:
@@ -170,6 +190,8 @@ def _may_mutate(run: Run, checklist: Checklist, located: Located) -> str:
     if not run.identity:
         return "the target has not been identified yet"
     for attempt in run.running():
+        if attempt.job == "backup":
+            return f"a backup is being taken ({attempt.item}); it holds a lock on every table until it ends"
         if attempt.danger != Danger.READ:
             return f"a mutating attempt is running ({attempt.item}); two never run at once"
     # Going back is how an unknown outcome of the way forward is resolved, so it does not wait for that.
@@ -183,16 +205,27 @@ def _may_mutate(run: Run, checklist: Checklist, located: Located) -> str:
     return ""
 
 
+def _interlock(run: Run, alternative: Alternative) -> str:
+    """A backup reads, and yet does not run beside what changes the database: it would block it, or be blocked."""
+    action = alternative.step.action
+    if not isinstance(action, Job) or action.name != "backup":
+        return ""
+    for attempt in run.running():
+        if attempt.danger != Danger.READ or attempt.job == "backup":
+            return f"{attempt.item} is running; a backup is taken when nothing else works on the database"
+    return ""
+
+
 NOT_AN_ITEM = ("gate:", "restore-point")
 """How entries of ``needs`` begin that name something else than an item."""
 
 
 def unmet(run: Run, checklist: Checklist, need: str) -> str:
-    """Why a ``needs`` entry is not met, or "". Items by id; gates and restore points say that they are to come."""
+    """Why a ``needs`` entry is not met, or "". Items by id; gates say that they are to come."""
     if need.startswith("gate:"):
         return f"needs {need}: gates are not available yet"
     if need.startswith("restore-point"):
-        return f"needs {need}: restore points are not available yet"
+        return restore_gate.unmet_need(run, need)
     for walk in (checklist.walk(), checklist.walk_rollback()):
         for located in walk:
             if located.item.id == need:
@@ -238,9 +271,4 @@ def action_name(alternative: Alternative) -> str:
 
 def not_available(alternative: Alternative, unavailable: Mapping[str, str]) -> str:
     """Why this version cannot carry out an action, or ""."""
-    name = action_name(alternative)
-    if name in unavailable:
-        return unavailable[name]
-    if isinstance(alternative.step.action, Job):
-        return f"the action “{alternative.step.action.name}” is not available yet; do it by hand and attest it"
-    return ""
+    return unavailable.get(action_name(alternative), "")

@@ -13,6 +13,7 @@ from typing import Any
 from migconsole.domain.checklist import Checklist, Item
 from migconsole.domain.events import Event, Kind
 from migconsole.domain.items import BY_PERSON, RULES, ItemState, Move, refusal
+from migconsole.domain.restore_points import RestorePoint, RestorePoints
 
 OUTCOME_MOVES = {
     "passed": Move.VERIFY,
@@ -29,7 +30,8 @@ class Attempt:
 
     ``text`` is what was executed, resolved and masked. Times are UTC ISO 8601, ``duration`` seconds.
     ``outcome`` is "" while it runs, else a key of OUTCOME_MOVES. ``signals`` are the stop rungs that were sent,
-    ``survivors`` the processes that outlived it and can still be stopped. ``console`` is the one that started it.
+    ``survivors`` the processes that outlived it and can still be stopped. ``console`` is the one that started it,
+    ``job`` the name of a built-in job, ``reason`` what was typed to start it all the same.
     """
 
     item: str
@@ -59,6 +61,13 @@ class Attempt:
     answered: bool = False
     survivors: tuple[str, ...] = ()
     console: str = ""
+    job: str = ""
+    reason: str = ""
+
+    @property
+    def has_process(self) -> bool:
+        """Whether a process carries it out, which outlives the console and can be stopped by signals."""
+        return self.kind in ("run", "job")
 
     @property
     def running(self) -> bool:
@@ -190,6 +199,12 @@ class Run:
     last_mono: float = 0.0
     anomalies: list[str] = field(default_factory=list)
     alarms: dict[int, AlarmRecord] = field(default_factory=dict)
+    restore_points: RestorePoints = field(default_factory=RestorePoints)
+
+    @property
+    def restore_point(self) -> RestorePoint:
+        """What a rollback would go back to now; of state none when there is nothing."""
+        return self.restore_points.best
 
     def record(self, item_id: str) -> ItemRecord:
         """The record of an item, untouched if nothing happened to it yet."""
@@ -375,6 +390,8 @@ def _attempt_started(run: Run, event: Event) -> None:
         app_name=data.get("app_name", ""),
         interactive=bool(data.get("interactive")),
         console=data.get("console", ""),
+        job=data.get("job", ""),
+        reason=str((data.get("confirmed") or {}).get("reason", "")),
     )
     if attempt.number != len(run.record(attempt.item).attempts) + 1:
         raise ValueError(f"{attempt.item}: attempt {attempt.number} is not the next one")
@@ -500,4 +517,5 @@ _HANDLERS: dict[str, Callable[[Run, Event], None]] = {
     Kind.ALARM: _alarm,
     Kind.ALARM_ACKNOWLEDGED: _alarm_acknowledged,
     Kind.RUN_ENDED: _ended,
+    Kind.RESTORE_POINT: lambda run, event: run.restore_points.stated(event),
 }

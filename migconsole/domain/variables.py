@@ -322,8 +322,10 @@ class Resolver:
 
     def _find(self, name: str) -> tuple[str, str, bool] | None:
         """Text, source in words, and whether the text is taken as it is (only defaults may refer to other names)."""
-        if name in self._captured:
-            return self._captured[name], "captured or answered in this run", True
+        # ${backup.path} in a text is $backup_path in a script, where a name cannot have a dot.
+        for captured in (name, name.replace(".", "_")):
+            if captured in self._captured:
+                return self._captured[captured], "captured or answered in this run", True
         variable = self._declared.get(name)
         if variable is not None:
             if name in self._given:

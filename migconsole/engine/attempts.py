@@ -12,8 +12,9 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from migconsole.domain.checklist import Alternative, Checklist, Danger, Item, Run
+from migconsole.domain.checklist import Alternative, Checklist, Danger, Item, Job, Run
 from migconsole.domain.events import Kind
+from migconsole.domain.outcomes import JobOutcome
 from migconsole.domain.run import Attempt
 from migconsole.engine.execution import SERVER_PATIENCE, Execution
 from migconsole.engine.ports import JobPhase, Jobs, JobStatus, RunFiles
@@ -106,7 +107,7 @@ class Attempts:
 
     def is_question(self, attempt: Attempt) -> bool:
         """Whether an attempt is a query or check, and no process."""
-        return attempt.kind != "run"
+        return not attempt.has_process
 
     def give_up(self, attempt: Attempt) -> bool:
         """Give up a query or check of this console; False when it is not followed here."""
@@ -190,6 +191,7 @@ class Attempts:
             "attempt": number,
             "alternative": alternative,
             "kind": step.action.kind,
+            "job": step.action.name if isinstance(step.action, Job) else "",
             "danger": prepared.danger.value,
             "text": prepared.text,
             "app_name": app_name,
@@ -207,7 +209,7 @@ class Attempts:
             if last is None or last.app_name != app_name:
                 raise StoppedError("It was not started", "The item changed meanwhile; look at it again.")
             self._known.add(key)
-            if not interactive and isinstance(step.action, Run):
+            if not interactive and isinstance(step.action, Run | Job):
                 self._follow(last, lambda: self._run_job(item, prepared, last))
             elif not interactive:
                 self._follow(last, lambda: self._run_question(item, prepared, last))
@@ -217,6 +219,7 @@ class Attempts:
                 self._busy.discard(key)
 
     async def _record_end(self, attempt: Attempt, outcome: Outcome, status: JobStatus | None = None) -> None:
+        await self._record_facts(attempt, outcome)
         result = status.result if status else None
         data: dict[str, Any] = {
             "item": attempt.item,
@@ -245,6 +248,12 @@ class Attempts:
         key = f"attempt.ended:{attempt.item}:{attempt.number}"
         await self._recorder.record(Kind.ATTEMPT_ENDED, data, key=key)
         self._busy.discard(_key(attempt))
+
+    async def _record_facts(self, attempt: Attempt, outcome: Outcome) -> None:
+        """Put what a job found out on record before its end: whoever sees the end sees what it means."""
+        for fact in outcome.facts:
+            data = {**fact["data"], "item": attempt.item, "attempt": attempt.number}
+            await self._recorder.record(Kind(fact["kind"]), data, key=fact["key"])
 
     def _follow(self, attempt: Attempt, work: Callable[[], Awaitable[None]]) -> None:
         key = _key(attempt)
@@ -297,11 +306,14 @@ class Attempts:
     async def _judged(
         self, chosen: Alternative, attempt: Attempt, status: JobStatus, *, patience: float = 0.0
     ) -> Outcome:
+        def left() -> JobOutcome | None:
+            return self._files.outcome(attempt.item, attempt.number)
+
         def judge() -> Outcome:
             try:
                 output = self._files.open_output(attempt.item, attempt.number)
                 try:
-                    return judge_job(chosen.step, attempt, status, output)
+                    return judge_job(chosen.step, attempt, status, output, left)
                 finally:
                     if output is not None:
                         output.close()

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 
-from migconsole.domain.checklist import Check, Danger, Item, Run, Sql, Step
+from migconsole.domain.checklist import Check, Danger, Item, Job, Run, Sql, Step
 from migconsole.domain.run import Attempt
 from migconsole.engine.ports import Database, JobRequest, RunFiles, Surroundings
 from migconsole.engine.resolve import Prepared
@@ -56,14 +56,15 @@ class Execution:
     def request(self, run_id: str, item: Item, prepared: Prepared, attempt: Attempt) -> JobRequest:
         """What a detached job is told. Raises JournalError when its directory cannot be made."""
         step = item.steps[attempt.alternative].step
-        assert isinstance(step.action, Run)
+        action = step.action
+        assert isinstance(action, Run | Job)
         environment, hidden = self._environment(step, prepared)
         return JobRequest(
             run_id=run_id,
             item=item.id,
             attempt=attempt.number,
             directory=self.directory(attempt),
-            script=step.action.script,
+            script=action.script if isinstance(action, Run) else "",
             cwd=self.cwd(prepared),
             app_name=attempt.app_name,
             danger=prepared.danger.value,
@@ -74,6 +75,9 @@ class Execution:
             rows=self.size[0],
             columns=self.size[1],
             timeout=step.timeout if prepared.danger is Danger.READ else None,
+            kind=action.name if isinstance(action, Job) else "shell",
+            arguments=prepared.arguments,
+            run=str(self._files.path) if isinstance(action, Job) else "",
         )
 
     def terminal_environment(self, step: Step, prepared: Prepared, attempt: Attempt) -> dict[str, str]:
@@ -140,7 +144,7 @@ class Execution:
 
     async def server_says(self, attempt: Attempt, *, patience: float = 0.0) -> tuple[str, ...]:
         """What the server itself still runs for an attempt; "unknown" where it cannot be asked, never zero."""
-        if not attempt.app_name or attempt.kind != "run":
+        if not attempt.app_name or not attempt.has_process:
             return ()
         try:
             backends = await self._remaining(attempt, patience)

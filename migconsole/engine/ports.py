@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from migconsole.domain.events import Draft, Event
 from migconsole.domain.expectation import Observation
 from migconsole.domain.health import HealthSample
+from migconsole.domain.outcomes import JobOutcome
 from migconsole.domain.readings import Alarm, Reading
 
 
@@ -21,7 +22,8 @@ class JobRequest:
     ``script`` is bash text. ``environment`` are additions that may be written down; values of ``secrets``
     (name → value) travel in the runner's own environment only. ``masks`` are the values that must never reach the
     output file; every secret's value is masked too. ``timeout`` in seconds applies only to ``danger == "read"``.
-    ``kind`` is for built-in jobs; a shell command is ``shell``.
+    ``kind`` is the name of a built-in job, which has ``arguments`` in place of a script and is told its ``run``'s
+    directory; a shell command is ``shell``.
     """
 
     run_id: str
@@ -40,6 +42,8 @@ class JobRequest:
     columns: int = 120
     timeout: float | None = None
     kind: str = "shell"
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    run: str = ""
 
 
 class JobPhase(StrEnum):
@@ -360,6 +364,12 @@ class RunFiles(Protocol):
 
     def write_output(self, item: str, number: int, lines: Sequence[str]) -> tuple[int, str]:
         """Keep the evidence of an attempt that had no process, as its output; returns size in bytes and SHA-256."""
+
+    def outcome(self, item: str, number: int) -> JobOutcome | None:
+        """What a built-in job said about itself, None when it left nothing.
+
+        Raises ValueError, in words, when what it left cannot be believed.
+        """
 
     def open_output(self, item: str, number: int) -> Output | None:
         """An attempt's output as lines, None when it has left none (yet)."""

@@ -14,6 +14,7 @@ from migconsole.errors import JournalError, MigconsoleError
 
 _STRUCTURE = frozenset(
     {"item", "move", "outcome", "kind", "danger", "rung", "console", "from", "app_name", "sha256", "identity"}
+    | {"job", "state", "backup"}
 )
 """Fields that the fold runs on. A password that happens to be a word of theirs must not change what happened."""
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from migconsole.domain import commands, restore_gate
 from migconsole.domain.checklist import Alternative, Answer, Check, Checklist, Danger, Item, Job, Run, Sql, Step
 from migconsole.domain.danger import classify
 from migconsole.domain.policy import Verdict, not_available, tier
 from migconsole.domain.quantities import format_duration
+from migconsole.domain.restore_points import PointState
 from migconsole.domain.variables import Resolver, UnresolvedError, by_hand, effective
 from migconsole.engine.ports import ServerIdentity, Surroundings
 from migconsole.engine.recorder import Recorder
@@ -81,7 +84,7 @@ class Resolving:
             for walk in (checklist.walk(), checklist.walk_rollback())
             for located in walk
             for alternative in located.item.steps
-            for name in alternative.step.capture
+            for name in _given_by(alternative.step)
         )
 
     @property
@@ -188,6 +191,13 @@ class Resolving:
             if action.name == "server_version":
                 arguments.setdefault("requires", self._checklist.requires.get("postgresql", ""))
             return replace(prepared, arguments=arguments)
+        if isinstance(action, Job):
+            arguments = dict(resolver.expand_value(action.arguments))
+            try:
+                commands.command_line(action.name, arguments, run="")
+            except commands.ArgumentsError as error:
+                return replace(prepared, unresolved=(str(error),))
+            return replace(prepared, arguments=arguments)
         if isinstance(action, Run):
             values = resolver.exports(step)
             plain = {value.name: value.text for value in values if not value.secret}
@@ -206,8 +216,13 @@ class Resolving:
             ),
             (run.hold is None, f"not on hold{f' ({run.hold.reason})' if run.hold else ''}"),
             (not others, "no other mutating attempt is running"),
-            (None, "a proven restore point: not available yet, check your backup by hand"),
+            (self._way_back(), f"a proven way back: {restore_gate.describe(run)}"),
         )
+
+    def _way_back(self) -> bool | None:
+        """Whether the way back is proven; not known where the checklist leaves the backup to a person."""
+        proven = self._recorder.run.restore_point.state in (PointState.PROVEN, PointState.ARMED)
+        return proven if proven or restore_gate.has_backup(self._checklist) else None
 
     def _notes(self, declared: Alternative, chosen: Alternative) -> tuple[str, ...]:
         step = declared.step
@@ -243,13 +258,32 @@ def _shown(step: Step, resolver: Resolver) -> str:
         return _IN_SCRIPT.sub(lambda found: resolver.display(found[0]) if found[1] in given else found[0], script)
     if isinstance(action, Sql):
         return ";\n\n".join(_displayed_sql(statement, resolver) for statement in action.statements)
-    if isinstance(action, Check | Job):
+    if isinstance(action, Job):
+        return _shown_job(action, resolver)
+    if isinstance(action, Check):
         arguments = resolver.expand_value(action.arguments, masked=True)
         lines = [f"  {name}: {value}" for name, value in arguments.items()]
         return "\n".join([f"{action.kind} {action.name}", *lines])
     if isinstance(action, Answer):
         return resolver.display(action.ask)
     return ""
+
+
+def _shown_job(job: Job, resolver: Resolver) -> str:
+    """The command line that a built-in job is, as it could be typed; the run's directory stands as RUN."""
+    if job.name not in commands.COMMANDS:
+        return f"job {job.name}"
+    try:
+        words = commands.command_line(job.name, resolver.expand_value(job.arguments, masked=True), run="RUN")
+    except commands.ArgumentsError as error:
+        return f"job {job.name}: {error}"
+    return shlex.join(["migconsole", *words])
+
+
+def _given_by(step: Step) -> tuple[str, ...]:
+    """The names that an item's action gives to later ones."""
+    action = step.action
+    return (*step.capture, *(commands.GIVES.get(action.name, ()) if isinstance(action, Job) else ()))
 
 
 def _displayed_sql(statement: str, resolver: Resolver) -> str:

@@ -448,16 +448,16 @@ class Session:
 
     async def _allowed(self, item_id: str, alternative: int, confirmation: Confirmation) -> Prepared:
         verdict = self.verdict(item_id, Command.RUN, alternative)
-        if not verdict.allowed and not (verdict.overridable and len(confirmation.reason.strip()) >= 3):
+        if not verdict.allowed and not verdict.overridden(confirmation.reason):
             raise StoppedError("This cannot run now", verdict.reason)
         located = self.located(item_id)
         prepared = self._resolving.prepare(self._alternative(located, alternative).step)
         if prepared.unresolved:
-            raise UsageError("A variable has no value", "\n".join(prepared.unresolved))
+            raise UsageError("This is not complete yet", "\n".join(prepared.unresolved))
         if prepared.danger is not Danger.READ:
             await self._demand_ground()
             again = self.verdict(item_id, Command.RUN, alternative)
-            if not again.allowed and not again.overridable:
+            if not again.allowed and not again.overridden(confirmation.reason):
                 raise StoppedError("This cannot run now", again.reason)
         self._resolving.demand(prepared.danger, confirmation, self.identity)
         return prepared
@@ -500,7 +500,7 @@ class Session:
         async with self._deciding:
             item, move = self.located(item_id).item, MOVES[command]
             verdict = self.verdict(item_id, command)
-            if not verdict.allowed and not (verdict.overridable and len(reason.strip()) >= 3):
+            if not verdict.allowed and not verdict.overridden(reason):
                 raise StoppedError(f"“{item.title}” cannot be changed so", verdict.reason)
             why = self.run.record(item_id).refusal(move, reason=reason, required=item.required)
             if why:

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
 
-from migconsole.domain.checklist import Danger, Sql, Step
+from migconsole.domain.checklist import Danger, Job, Sql, Step
 from migconsole.domain.expectation import Judgement, Observation, evaluate, patterns
+from migconsole.domain.outcomes import JobOutcome, captured_names
 from migconsole.domain.patterns import compile_pattern, first_lines
 from migconsole.domain.run import Attempt
 from migconsole.domain.text import sanitise
 from migconsole.engine.ports import CheckResult, JobPhase, JobResult, JobStatus, Output
+from migconsole.errors import EXIT_UNKNOWN, EXIT_USAGE
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How an attempt ended: ``outcome`` is a key of domain.run.OUTCOME_MOVES, ``lines`` the evidence for a person."""
+    """How an attempt ended: ``outcome`` is a key of domain.run.OUTCOME_MOVES, ``lines`` the evidence for a person.
+
+    ``facts`` (kind, key, data) are what a built-in job found out, to be recorded with its end.
+    """
 
     outcome: str
     reasons: tuple[str, ...] = ()
@@ -26,6 +33,7 @@ class Outcome:
     duration: float | None = None
     size: int | None = None
     sha256: str = ""
+    facts: tuple[Mapping[str, Any], ...] = ()
 
     def adding(self, lines: tuple[str, ...]) -> Outcome:
         """The same with more evidence."""
@@ -40,9 +48,23 @@ class Outcome:
         return replace(self, duration=duration, size=size, sha256=sha256)
 
 
-def judge_job(step: Step, attempt: Attempt, status: JobStatus, output: Output | None) -> Outcome:
-    """Judge a command by its exit, its output and the expectation; reads the output file, so call it off the loop."""
-    outcome = _judged(step, attempt, status, output)
+Left = Callable[[], JobOutcome | None]
+"""Reads what a built-in job left; raises ValueError when it cannot be believed."""
+
+
+def judge_job(step: Step, attempt: Attempt, status: JobStatus, output: Output | None, left: Left) -> Outcome:
+    """Judge a command by its exit, its output and the expectation, a built-in job by what it ``left`` as well.
+
+    Reads files, so call it off the loop.
+    """
+    if isinstance(step.action, Job):
+        ended = status.result is not None and status.result.exit_code is not None
+        # One that was told to stop, cleaned up and said what it leaves behind is no unknown.
+        speaks = ended and _outcome(left) is not None
+        judge = partial(judge_built_in, step, attempt, left=left)
+        outcome = _with_facts(_judged(step, attempt, status, judge, speaks=speaks), left)
+    else:
+        outcome = _judged(step, attempt, status, lambda result: _judged_output(step, result, output))
     return outcome.adding(tuple(f"still running after the command ended: {name}" for name in survivors(status)))
 
 
@@ -53,7 +75,14 @@ def survivors(status: JobStatus) -> tuple[str, ...]:
     return tuple(f"pid {pid}" for pid in status.processes)
 
 
-def _judged(step: Step, attempt: Attempt, status: JobStatus, output: Output | None) -> Outcome:
+def _judged(
+    step: Step,
+    attempt: Attempt,
+    status: JobStatus,
+    judge: Callable[[JobResult], Outcome],
+    *,
+    speaks: bool = False,
+) -> Outcome:
     result = status.result
     if status.phase in (JobPhase.NOT_STARTED, JobPhase.REVOKED):
         why = "it never began: its console ended before the job claimed the attempt, nothing was executed"
@@ -67,13 +96,13 @@ def _judged(step: Step, attempt: Attempt, status: JobStatus, output: Output | No
         return Outcome("failed", (f"no end within {step.timeout:g} s; it was stopped",))
     # A stop by PANIC, or by another console while the journal could not be written, is known to the job alone.
     stopped = attempt.signals[-1] if attempt.signals else result.stopped_by
-    if result.signal is not None or (stopped and result.exit_code != 0):
+    if result.signal is not None or (stopped and result.exit_code != 0 and not speaks):
         after = f" after a stop ({stopped})" if stopped else ""
         how = f"ended by signal {result.signal}" if result.signal is not None else f"exit {result.exit_code}"
         if mutating:
             return Outcome("interrupted", (f"{how}{after}: what it changed before is not known",))
         return Outcome("failed", (f"{how}{after}",))
-    outcome = _judged_output(step, result, output)
+    outcome = judge(result)
     if stopped and outcome.outcome == "passed":
         return outcome.because("asks", f"a stop was sent while it ran ({stopped}): was all of it done?")
     return outcome
@@ -99,6 +128,57 @@ def _judged_output(step: Step, result: JobResult, output: Output | None) -> Outc
             reasons.append("exit 0, and nothing was declared that it must show: did it do what it should?")
         return Outcome("asks", tuple(reasons), captured=captured)
     return Outcome("passed", tuple(reasons), captured=captured)
+
+
+def judge_built_in(step: Step, attempt: Attempt, result: JobResult, left: Left) -> Outcome:
+    """Judge a built-in job by its exit code, what it says of itself, and the expectation over its values.
+
+    Each can only make it worse, but for one: what a job leaves open is answered by what was declared, as with a check.
+    """
+    try:
+        said = left()
+    except ValueError as error:
+        return _unsaid(attempt, result, str(error))
+    if said is None:
+        return _unsaid(attempt, result, "it left no outcome behind")
+    lines, captured = tuple(said.lines), captured_names(attempt.job, said.captured)
+    reasons = tuple(said.reasons)
+    if result.exit_code == EXIT_UNKNOWN:
+        return Outcome("interrupted", reasons or ("it does not know what came of it",), lines, captured)
+    if said.verdict == "failed" or result.exit_code != 0:
+        # Stopped at a person, and failed for a reason, are both the job's own words; exit and verdict that contradict
+        # each other are named.
+        more = (f"exit {result.exit_code}",) if result.exit_code != 0 else ()
+        return Outcome("failed", (*reasons, *more), lines, captured)
+    judgement = evaluate(step.expect, (Observation(0, values=said.values),)) if step.expect else Judgement(None)
+    if judgement.passed is False:
+        return Outcome("failed", (*judgement.reasons, *reasons), lines, captured)
+    if step.expect is None:
+        return Outcome(said.verdict, reasons, lines, captured)
+    word = "passed" if judgement.passed else "asks"
+    return Outcome(word, (*judgement.reasons, *reasons), lines, captured)
+
+
+def _unsaid(attempt: Attempt, result: JobResult, why: str) -> Outcome:
+    """A job that says nothing of itself is never a pass; one that changes things may have changed anything."""
+    exit_code = f"exit {result.exit_code}"
+    # Before it did anything, the command line itself was refused; that is the one end that needs no outcome.
+    if attempt.danger == Danger.READ or result.exit_code == EXIT_USAGE:
+        return Outcome("failed", (exit_code, why))
+    return Outcome("interrupted", (exit_code, f"{why}: what it changed is not known"))
+
+
+def _outcome(left: Left) -> JobOutcome | None:
+    try:
+        return left()
+    except ValueError:
+        return None
+
+
+def _with_facts(outcome: Outcome, left: Left) -> Outcome:
+    """What a job found out is recorded however it ended: a proof that failed is a fact, too."""
+    said = _outcome(left)
+    return outcome if said is None else replace(outcome, facts=tuple(said.facts))
 
 
 def judge_check(step: Step, result: CheckResult) -> Outcome:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from migconsole.adapters.jobs.files import MARKER
+from migconsole.adapters.jobs.files import ATTEMPT_DIRECTORY, MARKER
 
 PSQLRC = "psqlrc"
 BASH_ENV = "bashenv"
@@ -30,6 +30,7 @@ _REMOVED = {
     "COLUMNS",  # the terminal's own size counts, and it changes
     "LINES",
     "OLDPWD",
+    ATTEMPT_DIRECTORY,  # a command's own, when this console itself runs below a built-in job
 }
 
 
@@ -41,11 +42,13 @@ def child_environment(
     token: str,
     additions: Mapping[str, str],
     secrets: Mapping[str, str],
+    built_in: bool = False,
 ) -> dict[str, str]:
     """Build a command's environment; ``additions`` win over what is inherited, ``secrets`` over both.
 
     Every inherited ``PG*`` variable goes first: ``PGSERVICE`` and ``PGHOSTADDR`` would override ``PGHOST``. Functions
     and options that bash would take from the environment go too, so that a script means the same everywhere.
+    A ``built_in`` job is told where its outcome belongs.
     """
     kept = {
         name: value
@@ -65,4 +68,5 @@ def child_environment(
         MARKER: token,
         **additions,
         **secrets,
+        **({ATTEMPT_DIRECTORY: str(directory)} if built_in else {}),
     }

@@ -113,9 +113,14 @@ class Runner:
 
     def _start(self) -> Child:
         request = self._request
-        build = COMMANDS.get(str(request.get("kind", "shell")))
+        kind = str(request.get("kind", "shell"))
+        build = COMMANDS.get(kind)
         if build is None:
-            raise StartError(f"this version cannot run jobs of the kind {request.get('kind')}")
+            raise StartError(f"this version cannot run jobs of the kind {kind}")
+        try:
+            words = build(request)
+        except ValueError as error:
+            raise StartError(str(error)) from error
         for name, content in FILES.items():
             descriptor = os.open(self._directory / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
             with open(descriptor, "w", encoding="utf-8") as file:
@@ -127,9 +132,10 @@ class Runner:
             token=str(self._claim["token"]),
             additions=self._additions,
             secrets=self._secret_values,
+            built_in=kind != "shell",
         )
         return start(
-            build(request),
+            words,
             environment=environment,
             cwd=str(request["cwd"]),
             tty=bool(request.get("tty", True)),

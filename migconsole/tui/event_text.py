@@ -80,6 +80,7 @@ def _plain(event: Event, data: Any) -> tuple[str, str, str]:
         Kind.RELEASE: ("▶", "$good", "released"),
         Kind.ALARM: _alarm(data),
         Kind.ALARM_ACKNOWLEDGED: ("✓", "$muted", f"alarm seen {data.get('note', '')}".strip()),
+        Kind.RESTORE_POINT: _restore_point(data),
         Kind.RUN_ENDED: ("■", "$good", f"run ended: {data.get('ending', '')}"),
     }
     return words.get(Kind(event.kind), ("·", "", event.kind)) if event.kind in set(Kind) else ("·", "", event.kind)
@@ -90,6 +91,13 @@ def _alarm(data: Any) -> tuple[str, str, str]:
         return "▽", "$muted", f"alarm over: {data.get('probe', '')}"
     style = "$danger" if data.get("level") == "critical" else "$caution"
     return "▲", style, f"{data.get('level', '')}: {data.get('message') or data.get('probe', '')}"
+
+
+def _restore_point(data: Any) -> tuple[str, str, str]:
+    state = str(data.get("state", ""))
+    style = {"armed": "$good", "proven": "$good", "used": "$caution"}.get(state, "$muted")
+    why = f": {data['why']}" if data.get("why") else ""
+    return "◆", style, f"restore point {state}: backup {data.get('backup', '')}{why}"
 
 
 def _because(data: Any) -> str:

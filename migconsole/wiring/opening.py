@@ -14,13 +14,14 @@ from dotenv import dotenv_values
 
 from migconsole.adapters import checklists, processes
 from migconsole.adapters.checklists import Loaded
+from migconsole.adapters.checklists.models import JOBS_NOW
 from migconsole.adapters.jobs.detached import DetachedJobs
 from migconsole.adapters.journal.sqlite import Console, SqliteJournal
 from migconsole.adapters.postgres.checks import CHECKS
 from migconsole.adapters.postgres.database import PostgresDatabase
 from migconsole.adapters.postgres.target import resolve_target
 from migconsole.adapters.runs import RunDirectory, RunStore, opened_data, state_directory
-from migconsole.domain.checklist import Check, Checklist
+from migconsole.domain.checklist import Check, Checklist, Job
 from migconsole.domain.events import Draft, Kind
 from migconsole.domain.secrets import Secret, Secrets
 from migconsole.domain.shell import Command, UnreadableError, commands
@@ -246,12 +247,14 @@ def _env_file(checklist: Checklist, project: Path) -> dict[str, str]:
 
 
 def _unavailable(checklist: Checklist) -> dict[str, str]:
-    """Checks that a checklist names and this version does not have; jobs are known by policy."""
+    """Checks and jobs that a checklist names and this version does not have."""
     walks = (*checklist.walk(), *checklist.walk_rollback())
-    named = {alt.step.action.name for loc in walks for alt in loc.item.steps if isinstance(alt.step.action, Check)}
+    actions = [alternative.step.action for located in walks for alternative in located.item.steps]
+    checks = {action.name for action in actions if isinstance(action, Check)} - set(CHECKS)
+    jobs = {action.name for action in actions if isinstance(action, Job)} - set(JOBS_NOW)
     return {
-        f"check:{name}": f"the check “{name}” is not available yet; look for yourself and attest it"
-        for name in named - set(CHECKS)
+        **{f"check:{n}": f"the check “{n}” is not available yet; look for yourself and attest it" for n in checks},
+        **{f"job:{n}": f"the action “{n}” is not available yet; do it by hand and attest it" for n in jobs},
     }
 
 

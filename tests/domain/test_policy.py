@@ -51,7 +51,7 @@ CHECKLIST = Checklist(
                         Item("gated", "Gated", Step(Run("./x.sh")), needs=("gate:go",)),
                         Item("point", "Point", Step(Run("./x.sh")), needs=("restore-point-armed",)),
                         Item("lost", "Lost", Step(Run("./x.sh")), needs=("nowhere",)),
-                        Item("job", "Backup", Step(Job("backup"))),
+                        Item("job", "Lint", Step(Job("lint"))),
                         Item("must", "Must", required=True),
                         Item("later", "After it", needs=("manual",)),
                         Item("head", "Group", items=(Item("h1", "one"), Item("h2", "two"))),
@@ -184,7 +184,8 @@ def test_manual_items_are_not_run_and_questions_not_ticked(log: Log) -> None:
 
 
 def test_what_is_not_there_yet_says_so(log: Log) -> None:
-    assert "not available yet" in ask(log, "job").reason
+    assert ask(log, "job").allowed
+    assert ask(log, "job", situation=Situation(unavailable={"job:lint": "not yet"})).reason == "not yet"
     missing = Situation(unavailable={"check:server_version": "not in this version"})
     assert ask(log, "check", situation=missing).reason == "not in this version"
 
@@ -264,7 +265,9 @@ def test_needs_name_what_is_missing(log: Log) -> None:
     log.attempt("apply", "passed")
     assert ask(log, "drop").allowed
     assert "gates are not available yet" in ask(log, "gated").reason
-    assert "restore points are not available yet" in ask(log, "point").reason
+    assert ask(log, "point").reason == "needs a restore point that is armed: there is no backup of this run yet"
+    assert ask(log, "point").overridden("no room for a second copy")
+    assert not ask(log, "point").overridden("because")
     assert "does not have" in ask(log, "lost").reason
 
 

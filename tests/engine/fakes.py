@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from migconsole.adapters.jobs.outcomes import ATTEMPT_DIRECTORY, JobOutcome, read_outcome, write_outcome
 from migconsole.adapters.outputs import FileOutput
 from migconsole.domain.checklist import (
     Alternative,
@@ -180,6 +181,7 @@ class Scripted:
     error: str = ""
     survivors: tuple[str, ...] = ()
     size: int | None = None
+    says: JobOutcome | None = None
 
 
 class ScriptedJobs:
@@ -220,6 +222,8 @@ class ScriptedJobs:
         directory = directory or self.requests[-1].directory
         directory.mkdir(parents=True, exist_ok=True)
         (directory / "output.log").write_bytes(how.output)
+        if how.says is not None:
+            write_outcome(how.says, {ATTEMPT_DIRECTORY: str(directory)})
         size = len(how.output) if how.size is None else how.size
         result = JobResult(
             exit_code=how.exit_code,
@@ -348,6 +352,9 @@ class Files:
         path.mkdir(parents=True, exist_ok=True)
         return path
 
+    def outcome(self, item: str, number: int) -> JobOutcome | None:
+        return read_outcome(self.path / "jobs" / item / str(number))
+
     def write_output(self, item: str, number: int, lines: Sequence[str]) -> tuple[int, str]:
         if self.full:
             raise JournalError(self.full)
@@ -391,7 +398,7 @@ ITEMS = (
     Item("hidden", "Use a secret", command('curl "$slack"')),
     Item("shell", "By hand", command("tail -f log", Danger.READ, interactive=True)),
     Item("shell-rw", "By hand, writing", command("psql", interactive=True)),
-    Item("job", "Backup", Step(Job("backup"))),
+    Item("job", "Lint", Step(Job("lint", {"files": "${place}"}), expect=expect("job", findings="0"))),
     Item("opt", "If you like", optional=True),
     Item("must", "Must be done", required=True),
     Item(
@@ -435,6 +442,7 @@ class World:
 
     path: Path
     list: Checklist = field(default_factory=checklist)
+    unavailable: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.store = Store()
@@ -466,7 +474,7 @@ class World:
             originals={"DATABASE_URL": f"postgres://u:{SECRET}@db1/app"},
             masks=(SECRET,),
             redact=redact,
-            unavailable={},
+            unavailable=self.unavailable,
             missing=lambda script, cwd: "",
         )
         session = Session(

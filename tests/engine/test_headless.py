@@ -209,6 +209,7 @@ async def test_what_needs_the_terminal_stops_it(tmp_path: Path) -> None:
 
 async def test_what_this_version_cannot_do_stops_it_or_is_attested(tmp_path: Path) -> None:
     carried = Carried(tmp_path, only("job"))
+    carried.world.unavailable["job:lint"] = "the action “lint” is not available yet"
     assert await carried.run() == EXIT_STOPPED
     assert "not available yet" in carried.text
     carried.allowed = Permissions(attest_all="by hand")

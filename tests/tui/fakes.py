@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from migconsole.adapters.jobs.outcomes import JobOutcome, read_outcome
 from migconsole.adapters.outputs import FileOutput
 from migconsole.adapters.themes import load_palettes
 from migconsole.domain.checklist import (
@@ -152,6 +153,9 @@ class FakeFiles:
         folder = self.path / "jobs" / item / str(number)
         folder.mkdir(parents=True, exist_ok=True)
         return folder
+
+    def outcome(self, item: str, number: int) -> JobOutcome | None:
+        return read_outcome(self.path / "jobs" / item / str(number))
 
     def write_output(self, item: str, number: int, lines: Sequence[str]) -> tuple[int, str]:
         text = "".join(f"{line}\n" for line in lines).encode()

@@ -39,8 +39,10 @@ CHECKS_LATER = (
 CHECKS = (*CHECKS_NOW, *CHECKS_LATER)
 """Built-in checks; those of ``CHECKS_LATER`` load and say “not available yet” when they are run."""
 
-JOBS = ("backup", "prove", "review", "lint", "restore", "drill", "notify", "http")
-"""Built-in jobs; in this version all of them load and say “not available yet” when they are run."""
+JOBS_NOW: tuple[str, ...] = ()
+JOBS_LATER: tuple[str, ...] = ("backup", "prove", "review", "lint", "restore", "drill", "notify", "http")
+JOBS = (*JOBS_NOW, *JOBS_LATER)
+"""Built-in jobs; one is of ``JOBS_NOW`` when the command line has its command (``migconsole.domain.commands``)."""
 
 OCCASIONS = (
     "alarm",
@@ -207,14 +209,14 @@ class StepModel(_Model):
     sql: Statements = Field(None, description="One SELECT, WITH, VALUES, TABLE or SHOW; or a list of them.")
     check: CheckForm = Field(None, description="A built-in check, with arguments if it takes any.")
     answer: AnswerForm = Field(None, description="A question that a person answers with a value.")
-    backup: Arguments = Field(None, description="Take a backup. Not available yet.")
-    prove: Arguments = Field(None, description="Prove a backup by restoring it. Not available yet.")
-    review: Arguments = Field(None, description="Review the migration files. Not available yet.")
-    lint: Arguments = Field(None, description="Lint the migration files. Not available yet.")
-    restore: Arguments = Field(None, description="Restore the database. Not available yet.")
-    drill: Arguments = Field(None, description="Rehearse backup and restore. Not available yet.")
-    notify: Arguments = Field(None, description="Send a message. Not available yet.")
-    http: Arguments = Field(None, description="Ask a web address. Not available yet.")
+    backup: Arguments = Field(None, description="Take a backup.")
+    prove: Arguments = Field(None, description="Prove a backup by restoring it.")
+    review: Arguments = Field(None, description="Review the migration files.")
+    lint: Arguments = Field(None, description="Lint the migration files.")
+    restore: Arguments = Field(None, description="Restore the database.")
+    drill: Arguments = Field(None, description="Rehearse backup and restore.")
+    notify: Arguments = Field(None, description="Send a message.")
+    http: Arguments = Field(None, description="Ask a web address.")
     danger: DangerWord = Field(None, description="May raise what the classifier concludes, never lower it.")
     timeout: Duration = Field(None, description="Reads are stopped after it; what changes things only alarms.")
     lock_timeout: Duration = Field(None, description="How long a lock is waited for on the server.")

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -83,11 +83,12 @@ class DetachedJobs:
     def _start(self, request: JobRequest) -> JobStatus:
         secrets = _secrets_of(request)
         whole = Secrets(v for v in request.secrets.values() if len(v) >= _SHORT_SECRET and v not in _names(request))
-        if whole.redact(request.script) != request.script:
+        words = "\0".join((request.script, *_texts(request.arguments)))
+        if whole.redact(words) != words:
             raise UsageError(
                 "The command holds a secret",
                 "Every user of this host can read the arguments of a running command.",
-                "Let the command read it from its environment, as $NAME.",
+                "Let the command read it from its environment, as $NAME; a built-in job takes it from there by itself.",
             )
         written = {name: v for name, v in request.environment.items() if secrets.redact(v) == v}
         hidden = {name: v for name, v in request.environment.items() if name not in written}
@@ -128,6 +129,8 @@ class DetachedJobs:
             "rows": request.rows,
             "columns": request.columns,
             "timeout": request.timeout,
+            "arguments": dict(request.arguments),
+            "run": request.run,
         }
         try:
             request.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -287,6 +290,19 @@ def _order(directory: Path, order: Mapping[str, Any]) -> None:
             os.write(descriptor, json.dumps(order).encode() + b"\n")
         finally:
             os.close(descriptor)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Every text in the arguments of a built-in job, which become words of a command line."""
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            yield str(name)
+            yield from _texts(inner)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from _texts(inner)
+    else:
+        yield str(value)
 
 
 def _names(request: JobRequest) -> set[str]:

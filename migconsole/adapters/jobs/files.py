@@ -10,6 +10,7 @@ output.idx         when they were written, both as ``migconsole.adapters.output_
 output.late.log    what processes that outlived the command wrote after the result
 control            a named pipe on which the runner takes a new window size and notes of stop signals
 result.json        written last and atomically
+outcome.json       what a built-in job says about itself, written by its command (``migconsole.adapters.jobs.outcomes``)
 runner.log         what the runner itself complained about; normally empty
 =================  ====================================================================================================
 
@@ -32,12 +33,16 @@ OUTPUT = "output.log"
 LATE_OUTPUT = "output.late.log"
 CONTROL = "control"
 RESULT = "result.json"
+OUTCOME = "outcome.json"
 RUNNER_LOG = "runner.log"
 PANIC = "PANIC"
 """A file of this name in the run directory ends every command of the run by the ladder and lets none start."""
 
 MARKER = "MIGCONSOLE_JOB"
 """An environment variable with the job's token, by which its processes are found even when their runner is gone."""
+
+ATTEMPT_DIRECTORY = "MIGCONSOLE_ATTEMPT_DIR"
+"""An environment variable by which the command of a built-in job knows where its outcome belongs."""
 
 RESULT_ROOM = 8192
 

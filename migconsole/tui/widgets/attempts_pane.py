@@ -264,7 +264,7 @@ class OutputPane(Vertical):
         if lines.display and attempt is not None:
             text = Content.assemble(*attempt_text(attempt, 5000))
             self.query_one("#output-lines-text", Static).update(text)
-        awaited = output is None and attempt is not None and attempt.running and attempt.kind == "run"
+        awaited = output is None and attempt is not None and attempt.running and attempt.has_process
         if awaited:
             self._seeker.resume()
         else:

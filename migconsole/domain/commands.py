@@ -1,0 +1,82 @@
+"""Built-in jobs as command lines: what a job of the checklist is on the public command line, which it really runs.
+
+One mapping, used for the preview, for the record and by the process that executes it, so that they cannot differ.
+Arguments of a process are seen by every user of its host: nothing secret is ever among them. The target reaches a job
+through its environment, as it reaches every other child.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+COMMANDS = {
+    "backup": "backup",
+    "prove": "prove",
+    "review": "review",
+    "lint": "lint",
+    "restore": "rollback",
+    "drill": "drill",
+    "notify": "notify",
+    "http": "http",
+}
+"""The name of a job in a checklist → the command of migconsole that carries it out."""
+
+GIVES = {
+    "backup": ("backup_id", "backup_path", "backup_time", "backup_size"),
+    "prove": ("prove_side",),
+}
+"""What a job captures for later items, so that a script which uses it before it is there is known to lack it."""
+
+POSITIONAL = {"prove": "backup", "notify": "text", "http": "address"}
+"""The one argument of a command that has no option's name."""
+
+
+class ArgumentsError(ValueError):
+    """Arguments of a job that cannot be written on a command line; the message says which."""
+
+
+def command_line(job: str, arguments: Mapping[str, Any], *, run: str) -> list[str]:
+    """The words after ``python -m migconsole`` for a job: its command, its options, and the run that it belongs to.
+
+    ``{jobs: 2, keep_armed: true, tables: [a, b]}`` become ``--jobs 2 --keep-armed --tables a --tables b``; false
+    becomes ``--no-…``, an empty text or null is left out, a mapping gives ``--name key=value`` for each entry.
+
+    >>> command_line("backup", {"directory": "./backups", "jobs": 2}, run="/runs/x")
+    ['backup', '--directory', './backups', '--jobs', '2', '--run', '/runs/x']
+    >>> command_line("prove", {"backup": "/b/1", "keep_armed": True}, run="/runs/x")
+    ['prove', '--keep-armed', '--run', '/runs/x', '--', '/b/1']
+    """
+    positional = POSITIONAL.get(job, "")
+    words = [COMMANDS[job]]
+    for name, value in arguments.items():
+        if name != positional:
+            words += _option(job, name, value)
+    words += ["--run", run] if run else []
+    given = arguments.get(positional) if positional else None
+    return words if given in (None, "") else [*words, "--", _word(job, positional, given)]
+
+
+def _option(job: str, name: str, value: Any) -> Iterator[str]:
+    option = "--" + str(name).replace("_", "-")
+    if value is None or value == "":
+        return
+    if isinstance(value, bool):
+        yield option if value else f"--no-{option[2:]}"
+    elif isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from (option, f"{key}={_word(job, name, inner)}")
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from (option, _word(job, name, inner))
+    else:
+        yield from (option, _word(job, name, value))
+
+
+def _word(job: str, name: str, value: Any) -> str:
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise ArgumentsError(f"{job}: {name} cannot be written on a command line")
+    text = str(value)
+    if "\0" in text:
+        raise ArgumentsError(f"{job}: {name} holds a zero byte")
+    return text

@@ -37,6 +37,10 @@ class Kind(StrEnum):
     ALARM = "alarm"
     ALARM_ACKNOWLEDGED = "alarm.acknowledged"
     RUN_ENDED = "run.ended"
+    # what was done to the databases: facts, read back from the server
+    ROLLBACK_STARTED = "rollback.started"
+    ROLLBACK_STEP = "rollback.step"
+    ROLLBACK_ENDED = "rollback.ended"
 
     # What built-in jobs find out: facts, each with its key.
     RESTORE_POINT = "restore-point"

@@ -14,6 +14,7 @@ from migconsole.domain.checklist import Checklist, Item
 from migconsole.domain.events import Event, Kind
 from migconsole.domain.items import BY_PERSON, RULES, ItemState, Move, refusal
 from migconsole.domain.restore_points import RestorePoint, RestorePoints
+from migconsole.domain.rollback_record import RollbackBook
 
 OUTCOME_MOVES = {
     "passed": Move.VERIFY,
@@ -200,6 +201,7 @@ class Run:
     anomalies: list[str] = field(default_factory=list)
     alarms: dict[int, AlarmRecord] = field(default_factory=dict)
     restore_points: RestorePoints = field(default_factory=RestorePoints)
+    rollback: RollbackBook = field(default_factory=RollbackBook)
 
     @property
     def restore_point(self) -> RestorePoint:
@@ -518,4 +520,7 @@ _HANDLERS: dict[str, Callable[[Run, Event], None]] = {
     Kind.ALARM_ACKNOWLEDGED: _alarm_acknowledged,
     Kind.RUN_ENDED: _ended,
     Kind.RESTORE_POINT: lambda run, event: run.restore_points.stated(event),
+    Kind.ROLLBACK_STARTED: lambda run, event: run.rollback.started(event.data, event.at),
+    Kind.ROLLBACK_STEP: lambda run, event: run.rollback.stepped(event.data),
+    Kind.ROLLBACK_ENDED: lambda run, event: run.rollback.ended(event.data, event.at),
 }

@@ -82,6 +82,9 @@ def _plain(event: Event, data: Any) -> tuple[str, str, str]:
         Kind.ALARM_ACKNOWLEDGED: ("✓", "$muted", f"alarm seen {data.get('note', '')}".strip()),
         Kind.RESTORE_POINT: _restore_point(data),
         Kind.RUN_ENDED: ("■", "$good", f"run ended: {data.get('ending', '')}"),
+        Kind.ROLLBACK_STARTED: ("↩", "$caution", f"{data.get('title') or data.get('deed', '')}{_because(data)}"),
+        Kind.ROLLBACK_STEP: _rollback_step(data),
+        Kind.ROLLBACK_ENDED: ("↩", "$caution", f"{data.get('deed', '')}: {data.get('verdict', '')}{_why(data)}"),
     }
     return words.get(Kind(event.kind), ("·", "", event.kind)) if event.kind in set(Kind) else ("·", "", event.kind)
 
@@ -98,6 +101,17 @@ def _restore_point(data: Any) -> tuple[str, str, str]:
     style = {"armed": "$good", "proven": "$good", "used": "$caution"}.get(state, "$muted")
     why = f": {data['why']}" if data.get("why") else ""
     return "◆", style, f"restore point {state}: backup {data.get('backup', '')}{why}"
+
+
+def _rollback_step(data: Any) -> tuple[str, str, str]:
+    marks = {"began": "◐", "done": "✔", "failed": "✘", "unknown": "?", "undone": "↶"}
+    style = "$danger" if data.get("course") in ("failed", "unknown") else "$muted"
+    course = str(data.get("course", ""))
+    return marks.get(course, "·"), style, f"{data.get('title', '')}: {course}{_why(data)}"
+
+
+def _why(data: Any) -> str:
+    return f" · {data['why']}" if data.get("why") else ""
 
 
 def _because(data: Any) -> str:

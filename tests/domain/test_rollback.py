@@ -11,12 +11,11 @@ from hypothesis import strategies as st
 from migconsole.domain.rollback import (
     INVALID,
     NAME_LIMIT,
+    REBUILD_LIMIT,
     DatabaseRow,
     Mark,
     Marker,
     Names,
-    State,
-    derive,
     failed_name,
     literal,
     operator_lock_key,
@@ -25,6 +24,7 @@ from migconsole.domain.rollback import (
     run8,
     side_name,
 )
+from migconsole.domain.rollback_state import Replacement, State, derive
 
 RUN = "0a1b2c3d4e5f"
 NAMES = Names.of("shop", RUN)
@@ -36,9 +36,9 @@ def row(name: str, *, open_: bool = True, step: Mark | None = None, limit: int =
     return DatabaseRow(name, 1, open_, limit, comment)
 
 
-def state(*rows: DatabaseRow, in_place: bool = False) -> State:
+def state(*rows: DatabaseRow, replacement: Replacement | None = None) -> State:
     """The state that rows show."""
-    return derive(NAMES, {one.name: one for one in rows}, in_place=in_place).state
+    return derive(NAMES, {one.name: one for one in rows}, replacement).state
 
 
 APP, SIDE, FAIL = NAMES.app, NAMES.side, NAMES.failed
@@ -80,13 +80,23 @@ def test_each_row_of_the_table(rows: tuple[DatabaseRow, ...], expected: State) -
         ((), State.REPLACING),
         ((row(APP, limit=INVALID),), State.REPLACING),
         ((row(APP, step=Mark.RESTORING),), State.REBUILDING),
-        ((row(APP),), State.IDLE),
+        ((row(APP, limit=0),), State.REBUILDING),
+        ((row(APP, limit=REBUILD_LIMIT),), State.REBUILDING),
+        ((row(APP),), State.FOREIGN),
     ],
 )
 def test_a_missing_name_is_no_strangers_act_once_in_place_has_begun(
     rows: tuple[DatabaseRow, ...], expected: State
 ) -> None:
-    assert state(*rows, in_place=True) is expected
+    assert state(*rows, replacement=Replacement(77)) is expected
+
+
+def test_a_replacement_whose_drop_never_came_does_not_count() -> None:
+    assert state(row(APP, open_=False), replacement=Replacement(1)) is State.CLOSED
+
+
+def test_a_replacement_that_was_opened_is_done() -> None:
+    assert state(row(APP), replacement=Replacement(77, opened=True)) is State.REPLACED
 
 
 def test_a_strangers_act_shows_both_repair_commands() -> None:

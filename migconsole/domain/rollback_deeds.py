@@ -1,0 +1,150 @@
+"""Whole plans: what is possible now and what forbids it, from a survey."""
+
+from __future__ import annotations
+
+from migconsole.domain.rollback import Mark, ours
+from migconsole.domain.rollback_plan import Deed, Plan, Strategy
+from migconsole.domain.rollback_state import State
+from migconsole.domain.rollback_steps import open_steps, purge_steps, put_back_steps, swap_steps
+from migconsole.domain.rollback_survey import Survey
+
+
+def common_refusals(survey: Survey) -> tuple[str, ...]:
+    """What forbids every act."""
+    found = [f"this is not the server or database that was pinned: {change}" for change in survey.changed]
+    if survey.server.in_recovery:
+        found.append("the server is a standby: nothing can be changed on it")
+    if survey.holder is not None:
+        found.append(f"somebody else is at it: {survey.holder} holds the operator lock")
+    return tuple(found)
+
+
+def renaming_refusals(survey: Survey) -> tuple[str, ...]:
+    """What forbids renaming the database."""
+    found = [*common_refusals(survey)]
+    found += [f"{b.kind} {b.name}: {b.detail}; {b.resolve}" for b in survey.hard_blockers()]
+    server = survey.server
+    if not server.superuser and not (server.owns and server.createdb):
+        found.append(f"{server.user} must own {survey.names.app} and have CREATEDB to rename it")
+    beyond = [group for group in survey.sessions if group.beyond]
+    for group in beyond:
+        who = f"{group.count} of {group.role} ({group.application or 'unnamed'})"
+        found.append(f"sessions that {server.user} may not end: {who}; a superuser must")
+    return tuple(found)
+
+
+def swap_refusals(survey: Survey) -> tuple[str, ...]:
+    """Why the swap is not possible now; nothing when it is."""
+    situation, names = survey.situation, survey.names
+    if situation.stop:
+        return (situation.means,)
+    found = list(renaming_refusals(survey))
+    if survey.failed is not None:
+        found.append(f"{names.failed} is still there: put it back, or purge it first")
+    if situation.state in (State.REPLACING, State.REBUILDING):
+        found.append("the database is being replaced where it stands, and that only goes on forward")
+    elif survey.side is None or not ours(survey.side, names.app):
+        found.append("no restore point is armed")
+    elif situation.state not in (State.ARMED, State.FENCED, State.VERIFIED) and survey.failed is None:
+        found.append(f"{names.side} is not proven: {situation.means}")
+    return tuple(found)
+
+
+def put_back_refusals(survey: Survey) -> tuple[str, ...]:
+    """Why the swap cannot be undone now."""
+    situation, names = survey.situation, survey.names
+    if situation.stop:
+        return (situation.means,)
+    if survey.failed is None or situation.state not in (State.SWAPPED, State.SWAPPED_CLOSED):
+        return (*common_refusals(survey), f"there is no {names.failed} to put back")
+    found = list(renaming_refusals(survey))
+    if survey.side is not None:
+        found.append(f"the name {names.side} is taken by another restore point: purge it first")
+    return tuple(found)
+
+
+def _warnings(survey: Survey) -> tuple[str, ...]:
+    found = list(survey.notes)
+    if survey.pooler and not (survey.hooks.get("pause") and survey.hooks.get("resume")):
+        found.append(f"a pooler stands in front ({survey.pooler}) and there are no pooler hooks: expect 15 s and more")
+    found += [f"{b.kind} {b.name}: {b.detail}; {b.resolve}" for b in survey.blockers if not b.hard]
+    found += [f"replica {replica}: sessions there end with the swap, too" for replica in survey.replicas]
+    side = survey.side
+    if side is not None and side.marker is not None and side.marker.step is Mark.USED:
+        found.append(f"{survey.names.side} was live before it was put back: it is not what the backup was any more")
+    if survey.run_lock is not None:
+        found.append(f"a run is open on this database: its watcher is {survey.run_lock}")
+    return tuple(found)
+
+
+def swap_plan(survey: Survey) -> Plan:
+    """The armed side database in place of the live one."""
+    refusals = swap_refusals(survey)
+    whole = survey.app is not None and survey.side is not None and survey.side.marker is not None
+    return Plan(
+        Deed.ROLLBACK,
+        f"Swap {survey.names.side} in for {survey.names.app}",
+        swap_steps(survey) if whole else (),
+        survey.target,
+        Strategy.SWAP,
+        loses=survey.loss,
+        warnings=_warnings(survey),
+        refusals=refusals,
+    )
+
+
+def put_back_plan(survey: Survey) -> Plan:
+    """The undoing of the swap."""
+    refusals = put_back_refusals(survey)
+    failed = survey.failed
+    whole = survey.app is not None and failed is not None and failed.marker is not None
+    return Plan(
+        Deed.PUT_BACK,
+        f"Put {survey.names.failed} back as {survey.names.app}",
+        put_back_steps(survey) if whole else (),
+        survey.target,
+        loses=(f"nothing: what was written since the swap stays in {survey.names.side}",),
+        warnings=_warnings(survey),
+        refusals=refusals,
+    )
+
+
+def unfence_plan(survey: Survey) -> Plan:
+    """Opening the database again without a swap."""
+    refusals = common_refusals(survey)
+    if survey.app is None or survey.situation.stop:
+        refusals = (*refusals, survey.situation.means)
+    elif survey.app.open:
+        refusals = (*refusals, f"{survey.names.app} accepts connections already")
+    if survey.situation.state in (State.REPLACING, State.REBUILDING):
+        refusals = (*refusals, "its content is not restored yet: an application would find it empty")
+    steps = open_steps(survey) if survey.app is not None else ()
+    return Plan(Deed.UNFENCE, f"Open {survey.names.app} again", steps, survey.target, refusals=refusals)
+
+
+def purge_plan(survey: Survey, database: str) -> Plan:
+    """Dropping the failed or the side database: typed with its own name, and with the date it carries."""
+    row = survey.rows.get(database)
+    marker = row.marker if row is not None else None
+    refusals = list(common_refusals(survey))
+    place = survey.target.removeprefix(survey.names.app)
+    if row is None:
+        refusals.append(f"there is no database {database}")
+    elif marker is None or marker.app != survey.names.app:
+        refusals.append(f"{database} does not carry our marker: it is not ours to drop")
+    elif database == survey.names.app:
+        refusals.append("the live database is never purged")
+    if row is not None and row.sessions:
+        refusals.append(f"{row.sessions} session(s) are in {database}: somebody still uses it")
+    if survey.app is None or survey.app.lost or survey.situation.state in (State.REPLACING, State.REBUILDING):
+        refusals.append(f"{survey.names.app} is not whole: nothing that could still save it is dropped")
+    refusals += [f"{b.kind} {b.name}: {b.detail}; {b.resolve}" for b in survey.blockers]
+    return Plan(
+        Deed.PURGE,
+        f"Drop {database} for good",
+        purge_steps(survey, database) if row is not None else (),
+        f"{database}{place}",
+        dated=marker.at[:10] if marker is not None else "",
+        loses=(f"everything in {database}, as of {marker.at if marker else 'an unknown time'}",),
+        refusals=tuple(refusals),
+    )

@@ -1,0 +1,168 @@
+"""Which ways back there are now: each with its time, its loss, and why it is not possible where it is not."""
+
+from __future__ import annotations
+
+from migconsole.domain.quantities import format_duration, format_size
+from migconsole.domain.rollback import point_name, quoted
+from migconsole.domain.rollback_deeds import common_refusals, renaming_refusals, swap_refusals
+from migconsole.domain.rollback_plan import FENCE_SECONDS, SWAP_SECONDS, UNHELD_POOLER_SECONDS, Option, Strategy
+from migconsole.domain.rollback_state import State
+from migconsole.domain.rollback_survey import Survey
+
+_KEPT = "writes since the restore point, kept in the failed database"
+
+
+def options(survey: Survey, *, script: str = "") -> tuple[Option, ...]:
+    """Every strategy, in the order in which it is offered. ``script`` is a revert script, "" without one."""
+    return (
+        _app_only(),
+        _revert(survey, script),
+        _swap(survey),
+        _side_restore(survey),
+        _clone(survey),
+        _pitr(survey),
+        _in_place(survey),
+    )
+
+
+def outage_of_swap(survey: Survey) -> tuple[float, str]:
+    """Seconds that clients are shut out by a swap, and what that rests on."""
+    swap = survey.measured.swap
+    seconds = FENCE_SECONDS + SWAP_SECONDS if swap is None else swap
+    basis = "measured elsewhere" if swap is None else "measured in this run"
+    if survey.pooler and not survey.hooks.get("resume"):
+        return seconds + UNHELD_POOLER_SECONDS, f"{basis}; behind a pooler without hooks expect 15 s and more"
+    return seconds, basis
+
+
+def _app_only() -> Option:
+    return Option(
+        Strategy.APP_ONLY,
+        "Only the application goes back",
+        (),
+        None,
+        "as long as a deployment",
+        "none, as long as the old code can write into the new schema",
+        ("Deploy the previous version, run the smoke tests, and watch for constraint errors",),
+        executed=False,
+    )
+
+
+def _revert(survey: Survey, script: str) -> Option:
+    why = list(common_refusals(survey)) if survey.situation.stop is False else [survey.situation.means]
+    if not script:
+        why.append("no revert script is given (--script FILE)")
+    return Option(
+        Strategy.REVERT,
+        "A forward-only revert script",
+        tuple(why),
+        None,
+        "as long as the script",
+        "what the script drops; what was written since stays",
+        (f"PGOPTIONS='-c lock_timeout=5s' psql -X -v ON_ERROR_STOP=1 -1 -f {script or 'FILE'}",),
+    )
+
+
+def _swap(survey: Survey) -> Option:
+    seconds, basis = outage_of_swap(survey)
+    return Option(
+        Strategy.SWAP,
+        "Swap the armed side database in",
+        swap_refusals(survey),
+        seconds,
+        basis,
+        _KEPT,
+    )
+
+
+def _room(survey: Survey) -> list[str]:
+    """Whether a second copy fits; unknown is said in a warning of the restore itself, not here."""
+    if survey.size is None or survey.free is None or survey.free > survey.size:
+        return []
+    return [f"a second copy needs {format_size(survey.size)}, and {format_size(survey.free)} are free"]
+
+
+def _side_restore(survey: Survey) -> Option:
+    seconds, basis = outage_of_swap(survey)
+    why = [survey.situation.means] if survey.situation.stop else list(renaming_refusals(survey))
+    if not survey.backup:
+        why.append("no backup is at hand (--backup DIR)")
+    if survey.failed is not None:
+        why.append(f"{survey.names.failed} is still there: put it back, or purge it first")
+    if survey.situation.state in (State.REPLACING, State.REBUILDING):
+        why.append("the database is being replaced where it stands, and that only goes on forward")
+    elif survey.situation.state in (State.ARMED, State.VERIFIED, State.FENCED):
+        why.append("a proven side database is there: swap it in")
+    why += _room(survey)
+    restore = survey.measured.restore
+    known = "restore time unknown" if restore is None else f"after a restore of {format_duration(restore)}"
+    return Option(
+        Strategy.SIDE_RESTORE,
+        "Restore the backup beside it, then swap",
+        tuple(why),
+        seconds,
+        f"{basis}, {known}; the database stays up while it is restored",
+        _KEPT,
+    )
+
+
+def _in_place(survey: Survey) -> Option:
+    why = list(common_refusals(survey))
+    if survey.situation.stop:
+        why.append(survey.situation.means)
+    if not survey.backup:
+        why.append("no backup is at hand (--backup DIR)")
+    elif not survey.original.create:
+        why.append("the backup has no manifest that says how the database was made")
+    why += [f"{b.kind} {b.name}: {b.detail}; {b.resolve}" for b in survey.blockers]
+    if not survey.server.superuser and not (survey.server.owns and survey.server.createdb):
+        why.append(f"{survey.server.user} must own {survey.names.app} and have CREATEDB")
+    parts = (survey.measured.dump, survey.measured.restore)
+    seconds = sum(part for part in parts if part is not None) if None not in parts else None
+    return Option(
+        Strategy.IN_PLACE,
+        "Drop, create and restore where it stands: the last resort",
+        tuple(why),
+        seconds,
+        "the whole restore" if seconds is None else "measured in this run",
+        "writes since the backup; the failed data only as a dump",
+    )
+
+
+def _clone(survey: Survey) -> Option:
+    names = survey.names
+    point = point_name(names.app, survey.owner) if survey.owner else f"{names.app}__rp_…"
+    return Option(
+        Strategy.CLONE,
+        "A template clone, made at T-0",
+        ("it has to be made before the migration, with the application stopped; none was made by this program",),
+        None,
+        "the copy is downtime at T-0; the rollback is a swap",
+        "writes since T-0; it is no backup: same server, same disk",
+        (
+            f"ALTER DATABASE {quoted(names.app)} WITH ALLOW_CONNECTIONS false;  -- then end its sessions",
+            f"CREATE DATABASE {quoted(point)} TEMPLATE {quoted(names.app)};",
+            f"ALTER DATABASE {quoted(point)} WITH ALLOW_CONNECTIONS false;",
+            f"ALTER DATABASE {quoted(names.app)} WITH ALLOW_CONNECTIONS true;",
+        ),
+        executed=False,
+    )
+
+
+def _pitr(survey: Survey) -> Option:
+    label = f"migconsole_{survey.owner[:8]}" if survey.owner else "migconsole_RUN"
+    return Option(
+        Strategy.PITR,
+        "Point in time, by the tool that archives your WAL",
+        ("it is done by pgBackRest, Barman or the like on another data directory; this program never touches one",),
+        None,
+        "a copy of the whole cluster and its WAL: usually hours",
+        "to the instant chosen; every other database of the server goes back, too",
+        (
+            f"SELECT pg_create_restore_point('{label}');  -- before T-0",
+            f"pgbackrest --stanza=STANZA --delta --type=name --target={label} restore",
+            "barman recover --target-lsn LSN SERVER BACKUP DIRECTORY",
+            f"server {survey.server.system or 'unknown'}, timeline {survey.server.timeline or 'unknown'}",
+        ),
+        executed=False,
+    )

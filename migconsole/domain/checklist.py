@@ -194,13 +194,17 @@ class TargetSpec:
 
 @dataclass(frozen=True, slots=True)
 class Tripwire:
-    """A "roll back if" criterion; without a check a person trips it. Never progress."""
+    """A "roll back if" criterion; without a check a person trips it. Never progress.
+
+    ``clock`` names the limit whose crossing trips it: "last-safe-abort", "window-end" or "".
+    """
 
     id: str
     title: str
     step: Step = field(default_factory=Step)
     watch: float | None = None
     position: str = ""
+    clock: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,7 +239,10 @@ class Located:
 
 @dataclass(frozen=True)
 class Checklist:
-    """A whole checklist. ``requires`` holds constraints such as ``{"postgresql": ">=11"}``."""
+    """A whole checklist. ``requires`` holds constraints such as ``{"postgresql": ">=11"}``.
+
+    ``approval``: nothing that changes anything starts before a named person has approved the plan.
+    """
 
     title: str
     format: int = 1
@@ -251,6 +258,7 @@ class Checklist:
     notifications: tuple[Notification, ...] = ()
     alarms: Mapping[str, Any] = field(default_factory=dict)
     pooler: Mapping[str, str] = field(default_factory=dict)
+    approval: bool = False
 
     def walk(self) -> Iterator[Located]:
         """Every forward item in order, headings before their children."""

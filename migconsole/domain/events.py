@@ -45,6 +45,20 @@ class Kind(StrEnum):
     # What built-in jobs find out: facts, each with its key.
     RESTORE_POINT = "restore-point"
 
+    # The clock, gates, sections, claims, and how a run goes on.
+    CLOCK_SET = "clock.set"
+    CLOCK_CROSSED = "clock.crossed"
+    CLOCK_DECIDED = "clock.decided"
+    ESTIMATES_LEARNED = "estimates.learned"
+    GATE_VOTED = "gate.voted"
+    GATE_PASSED = "gate.passed"
+    SECTION_CALLED = "section.called"
+    ITEM_CLAIMED = "item.claimed"
+    ITEM_RELEASED = "item.released"
+    HANDED_OVER = "handed.over"
+    RUN_COMMITTED = "run.committed"
+    RUN_CLOSED = "run.closed"
+
 
 JOB_FACTS = frozenset({Kind.RESTORE_POINT})
 """The facts that a built-in job may leave behind for whoever judges it; no job can state anything else."""

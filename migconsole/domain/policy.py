@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 
-from migconsole.domain import restore_gate
+from migconsole.domain import gates, restore_gate
 from migconsole.domain.checklist import Alternative, Answer, Checklist, Danger, Item, Job, Located, Manual, Mode
+from migconsole.domain.clock import Clock, passes_abort
 from migconsole.domain.items import ItemState, Move, refusal
+from migconsole.domain.lifecycle import RunState
 from migconsole.domain.run import Run
 
 
@@ -41,12 +44,16 @@ MOVES = {
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """``reason`` is empty when allowed. ``overridable`` means: allowed with a typed reason of ``least`` characters."""
+    """``reason`` is empty when allowed. ``overridable`` means: allowed with a typed reason of ``least`` characters.
+
+    ``asks``: the reason is asked for at once, because it is the operator's to decide and not a slip (the clock).
+    """
 
     allowed: bool
     reason: str = ""
     overridable: bool = False
     least: int = 3
+    asks: bool = False
 
     def overridden(self, reason: str) -> bool:
         """Whether a typed reason is enough to do it all the same."""
@@ -61,7 +68,8 @@ class Situation:
     """What the rules need to know beyond the journal.
 
     ``unavailable`` maps an action ("check:regression", "job:backup") that this version cannot carry out to the words
-    to show. ``broken`` is set when the journal cannot be written.
+    to show. ``broken`` is set when the journal cannot be written. ``clock`` is the time as it stands: without it no
+    vote can be known to count. ``actor`` is who acts at this console.
     """
 
     driving: bool = True
@@ -70,6 +78,8 @@ class Situation:
     driver: str = ""
     connected: bool = True
     unavailable: Mapping[str, str] = field(default_factory=dict)
+    clock: Clock | None = None
+    actor: str = ""
 
 
 def tier(danger: Danger, environment: str) -> int:
@@ -101,7 +111,11 @@ def judge(
     ``alternative`` is the way of doing it that was chosen and ``danger`` its classified danger.
     """
     item = located.item
-    for why in (_general(run, situation, command), _heading(item, command)):
+    for why in (
+        _general(run, situation, command, item),
+        _heading(item, command),
+        _behind_gates(run, checklist, located, command, situation),
+    ):
         if why:
             return Verdict(False, why)
     state = run.record(item.id).state
@@ -123,16 +137,61 @@ def judge(
     return ALLOWED
 
 
-def _general(run: Run, situation: Situation, command: Command) -> str:
+_DOES_IT = (Command.RUN, Command.ATTEST, Command.ANSWER, Command.ACCEPT, Command.FORCE)
+"""What says that an item is, or will be, done; leaving it out or putting it off goes past no gate."""
+
+
+def _behind_gates(run: Run, checklist: Checklist, located: Located, command: Command, situation: Situation) -> str:
+    """Why the gates before an item keep it closed. No reason overrides one, whatever was forced before it.
+
+    What has been begun behind a gate may be judged: accepting or forcing it does not do it again.
+    """
+    if command not in _DOES_IT:
+        return ""
+    if command in (Command.ACCEPT, Command.FORCE) and run.record(located.item.id).attempts:
+        return ""
+    return gates.closed(checklist, run.gates, located, situation.clock.now if situation.clock else None)
+
+
+def _claimed(run: Run, situation: Situation, command: Command, item: Item) -> str:
+    """Why a claim is in the way: an item that one person has taken on is answered by that person."""
+    claim = run.claims.held.get(item.id)
+    if command not in (Command.ATTEST, Command.ANSWER):
+        return ""
+    if claim is not None and claim.actor != situation.actor:
+        return f"{claim.actor} has claimed it (m withdraws the claim)"
+    return ""
+
+
+def _general(run: Run, situation: Situation, command: Command, item: Item) -> str:
     # Stopping is never refused because the record cannot be kept: a full disk must not keep a migration running.
     if situation.broken and command is not Command.STOP:
         return f"the journal cannot be written: {situation.broken}"
     if situation.read_only:
         return "this console is read-only"
     if run.ended_at and command is not Command.STOP:
-        return "the run has ended"
-    if not situation.driving:
+        return f"the run has ended ({run.state.value})"
+    if not situation.driving and not _may_as_claimer(run, situation, command, item):
         return f"{situation.driver or 'another console'} drives; this console watches"
+    return _claimed(run, situation, command, item)
+
+
+def _may_as_claimer(run: Run, situation: Situation, command: Command, item: Item) -> bool:
+    claim = run.claims.held.get(item.id)
+    return claim is not None and claim.actor == situation.actor and command in (Command.ATTEST, Command.ANSWER)
+
+
+def may_claim(run: Run, item: Item) -> str:
+    """Why an item cannot be claimed by a person, or "": manual and answered items that are open."""
+    if item.items:
+        return "the items below it are claimed one by one"
+    if not isinstance(item.steps[0].step.action, Manual | Answer):
+        return "only what a person does can be claimed; commands are run by the driving console"
+    if run.ended_at:
+        return f"the run has ended ({run.state.value})"
+    state = run.record(item.id).state
+    if state not in (ItemState.TODO, ItemState.DEFERRED):
+        return f"it is already {state.value}"
     return ""
 
 
@@ -161,28 +220,44 @@ def _may_run(
     if why:
         return Verdict(False, why)
     for need in item.needs:
-        why = unmet(run, checklist, need)
+        why = unmet(run, checklist, need, situation.clock.now if situation.clock else None)
         if why and not need.startswith("restore-point"):
             return Verdict(False, why)
-    return _without_proof(run, checklist, located, alternative, danger)
+    return _with_reason(run, checklist, located, situation, alternative, danger)
 
 
-def _without_proof(
-    run: Run, checklist: Checklist, located: Located, alternative: Alternative, danger: Danger
+def _with_reason(
+    run: Run, checklist: Checklist, located: Located, situation: Situation, alternative: Alternative, danger: Danger
 ) -> Verdict:
-    """What a typed reason can override: the proof of the way back, then the order; one reason answers both."""
+    """What a typed reason can override: the proof of the way back, the order, the clock; one reason answers all."""
     order = _order(run, checklist, located)
     needs = [unmet(run, checklist, need) for need in located.item.needs if need.startswith("restore-point")]
-    whys = [why for why in needs if why] or [
+    proof = [why for why in needs if why] or [
         why for why in (restore_gate.gate(run, checklist, located, alternative.step.action, danger),) if why
     ]
+    late = _late(run, located, situation, danger)
+    whys = [*proof, *filter(None, (order.reason, late))]
     if not whys:
-        return order
-    reason = "; ".join([*whys, *filter(None, (order.reason,))])
-    return Verdict(False, reason, overridable=True, least=restore_gate.OVERRIDE_REASON)
+        return ALLOWED
+    least = restore_gate.OVERRIDE_REASON if proof else order.least
+    return Verdict(False, "; ".join(whys), overridable=True, least=least, asks=whys == [late])
+
+
+def _late(run: Run, located: Located, situation: Situation, danger: Danger) -> str:
+    """Why a step of the way forward would end after the last safe abort, "" where it does not or was decided."""
+    crossing = run.clock.open_crossing()
+    decided = crossing is not None and crossing.decision == "go on"
+    if danger is Danger.READ or located.phase is None or situation.clock is None or decided:
+        return ""
+    return passes_abort(situation.clock, located.item)
 
 
 def _may_mutate(run: Run, checklist: Checklist, located: Located) -> str:
+    if checklist.approval and run.state is RunState.DRAFT:
+        return "the plan is a draft; somebody has to approve it first (A)"
+    crossing = run.clock.open_crossing()
+    if crossing is not None and not crossing.decision and located.phase is not None:
+        return "the last safe abort has passed; decide first whether to go on (O)"
     if run.hold:
         return f"the run is on hold ({run.hold.owner}: {run.hold.reason}); release it first (p)"
     if run.changed:
@@ -220,10 +295,13 @@ NOT_AN_ITEM = ("gate:", "restore-point")
 """How entries of ``needs`` begin that name something else than an item."""
 
 
-def unmet(run: Run, checklist: Checklist, need: str) -> str:
-    """Why a ``needs`` entry is not met, or "". Items by id; gates say that they are to come."""
+def unmet(run: Run, checklist: Checklist, need: str, now: datetime | None = None) -> str:
+    """Why a ``needs`` entry is not met, or "". Items by id; without a time no vote at a gate is known to count."""
     if need.startswith("gate:"):
-        return f"needs {need}: gates are not available yet"
+        gate = next((gate for gate in checklist.gates if gate.id == need.removeprefix("gate:")), None)
+        if gate is None:
+            return f"needs {need}, which this checklist does not have"
+        return gates.standing(gate, run.gates, now).reason
     if need.startswith("restore-point"):
         return restore_gate.unmet_need(run, need)
     for walk in (checklist.walk(), checklist.walk_rollback()):

@@ -11,10 +11,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from migconsole.domain.checklist import Checklist, Item
+from migconsole.domain.claims import ClaimBook
 from migconsole.domain.events import Event, Kind
+from migconsole.domain.gates import GateBook
 from migconsole.domain.items import BY_PERSON, RULES, ItemState, Move, refusal
+from migconsole.domain.lifecycle import Lifecycle, RunState
 from migconsole.domain.restore_points import RestorePoint, RestorePoints
 from migconsole.domain.rollback_record import RollbackBook
+from migconsole.domain.sections import SectionBook
+from migconsole.domain.timetable import Timetable
+from migconsole.domain.tripwires import TripwireBook
 
 OUTCOME_MOVES = {
     "passed": Move.VERIFY,
@@ -173,7 +179,7 @@ class Run:
     ``identity`` is the pinned ServerIdentity as a mapping, ``changed`` the differences last seen against it.
     ``captured`` are values captured from output or answered by a person. ``boxes`` are the checklist's forward
     leaves and headings in order, ``rollback`` those of the rollback procedure. ``alarms`` are those of the health
-    watcher by identifier, in the order in which they were raised.
+    watcher by identifier, in the order in which they were raised. ``handover`` is the last driver's note to the next.
     """
 
     run_id: str = ""
@@ -207,6 +213,19 @@ class Run:
     def restore_point(self) -> RestorePoint:
         """What a rollback would go back to now; of state none when there is nothing."""
         return self.restore_points.best
+
+    clock: Timetable = field(default_factory=Timetable)
+    gates: GateBook = field(default_factory=GateBook)
+    tripwires: TripwireBook = field(default_factory=TripwireBook)
+    sections: SectionBook = field(default_factory=SectionBook)
+    claims: ClaimBook = field(default_factory=ClaimBook)
+    life: Lifecycle = field(default_factory=Lifecycle)
+    handover: Note | None = None
+
+    @property
+    def state(self) -> RunState:
+        """From draft to closed."""
+        return self.life.state(held=self.hold is not None)
 
     def record(self, item_id: str) -> ItemRecord:
         """The record of an item, untouched if nothing happened to it yet."""
@@ -398,6 +417,7 @@ def _attempt_started(run: Run, event: Event) -> None:
     if attempt.number != len(run.record(attempt.item).attempts) + 1:
         raise ValueError(f"{attempt.item}: attempt {attempt.number} is not the next one")
     _move(run, event, attempt.item, Move.START).attempts.append(attempt)
+    run.life.started(event)
 
 
 def _attempt(run: Run, event: Event) -> Attempt:
@@ -443,10 +463,15 @@ def _item_moved(run: Run, event: Event) -> None:
     move = Move(data["move"])
     if move not in BY_PERSON | {Move.REGRESS, Move.RECOVER}:
         raise ValueError(f"{data['item']}: only an attempt can {move.value} an item")
+    if "claim" in data and not run.claims.holds(data["item"], data["claim"], event.actor):
+        return  # Somebody who drives was faster; what the claimer said stays in the timeline.
     awaiting = run.record(data["item"]).awaiting
     record = _move(run, event, data["item"], move, data.get("reason", ""))
     record.value, record.note, record.due = data.get("value", ""), data.get("note", ""), data.get("due", "")
     record.variable = data.get("variable", "")
+    run.claims.settle(data["item"])
+    if data.get("type") == "window":
+        run.clock.answered(event)
     if awaiting and record.attempts:
         record.attempts[-1].answered = True
     if record.variable:
@@ -472,6 +497,11 @@ def _release(run: Run, event: Event) -> None:
 
 def _ended(run: Run, event: Event) -> None:
     run.ended_at, run.ending = event.at, event.data["ending"]
+    run.life.has_ended(event)
+
+
+def _handed_over(run: Run, event: Event) -> None:
+    run.handover = Note(event.at, event.actor, str(event.data.get("note", "")))
 
 
 def _alarm(run: Run, event: Event) -> None:
@@ -515,7 +545,7 @@ _HANDLERS: dict[str, Callable[[Run, Event], None]] = {
     Kind.NOTE: _note,
     Kind.HOLD: _hold,
     Kind.RELEASE: _release,
-    Kind.TRIPWIRE: _nothing,
+    Kind.TRIPWIRE: lambda run, event: run.tripwires.happened(event),
     Kind.ALARM: _alarm,
     Kind.ALARM_ACKNOWLEDGED: _alarm_acknowledged,
     Kind.RUN_ENDED: _ended,
@@ -523,4 +553,16 @@ _HANDLERS: dict[str, Callable[[Run, Event], None]] = {
     Kind.ROLLBACK_STARTED: lambda run, event: run.rollback.started(event.data, event.at),
     Kind.ROLLBACK_STEP: lambda run, event: run.rollback.stepped(event.data),
     Kind.ROLLBACK_ENDED: lambda run, event: run.rollback.ended(event.data, event.at),
+    Kind.CLOCK_SET: lambda run, event: run.clock.set(event),
+    Kind.CLOCK_CROSSED: lambda run, event: run.clock.crossed(event),
+    Kind.CLOCK_DECIDED: lambda run, event: run.clock.decided(event),
+    Kind.ESTIMATES_LEARNED: lambda run, event: run.clock.learned(event),
+    Kind.GATE_VOTED: lambda run, event: run.gates.voted(event),
+    Kind.GATE_PASSED: lambda run, event: run.gates.passed(event),
+    Kind.SECTION_CALLED: lambda run, event: run.sections.called(event),
+    Kind.ITEM_CLAIMED: lambda run, event: run.claims.claimed(event),
+    Kind.ITEM_RELEASED: lambda run, event: run.claims.released(event),
+    Kind.HANDED_OVER: _handed_over,
+    Kind.RUN_COMMITTED: lambda run, event: run.life.committed(event),
+    Kind.RUN_CLOSED: lambda run, event: run.life.was_closed(event),
 }

@@ -15,6 +15,8 @@ from migconsole.errors import JournalError, MigconsoleError
 _STRUCTURE = frozenset(
     {"item", "move", "outcome", "kind", "danger", "rung", "console", "from", "app_name", "sha256", "identity"}
     | {"job", "state", "backup"}
+    | {"t0", "window_end", "what", "change", "decision", "type", "gate", "role", "vote", "tripwire", "state", "by"}
+    | {"section", "claim", "plan", "ending"}
 )
 """Fields that the fold runs on. A password that happens to be a word of theirs must not change what happened."""
 

@@ -157,7 +157,7 @@ def test_a_broken_journal_stops_everything_but_stopping(log: Log, command: Comma
 
 def test_an_ended_run_is_over(log: Log) -> None:
     log.add(Kind.RUN_ENDED, {"ending": "completed"})
-    assert {ask(log, "manual", c).reason for c in set(Command) - {Command.STOP}} == {"the run has ended"}
+    assert {ask(log, "manual", c).reason for c in set(Command) - {Command.STOP}} == {"the run has ended (completed)"}
 
 
 def test_a_heading_is_not_done_itself(log: Log) -> None:
@@ -264,7 +264,7 @@ def test_needs_name_what_is_missing(log: Log) -> None:
     assert ask(log, "drop").reason == "needs “Apply”, which is failed"
     log.attempt("apply", "passed")
     assert ask(log, "drop").allowed
-    assert "gates are not available yet" in ask(log, "gated").reason
+    assert "gate:go, which this checklist does not have" in ask(log, "gated").reason
     assert ask(log, "point").reason == "needs a restore point that is armed: there is no backup of this run yet"
     assert ask(log, "point").overridden("no room for a second copy")
     assert not ask(log, "point").overridden("because")

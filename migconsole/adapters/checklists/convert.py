@@ -69,6 +69,7 @@ class Converter:
             ),
             alarms=core(model.alarms or {}),
             pooler={key: str(value) for key, value in (model.pooler or {}).items()},
+            approval=model.approval,
         )
 
     def _report(self, path: Path, message: str, *, key: bool = False) -> None:
@@ -168,7 +169,8 @@ class Converter:
         step = self._steps.step(entry, path)
         if entry.watch is not None:
             self._check_watch(path, (Alternative("", step),))
-        return Tripwire(self._index.id_of(path), entry.tripwire, step, entry.watch, self._position(path))
+        place = self._position(path)
+        return Tripwire(self._index.id_of(path), entry.tripwire, step, entry.watch, place, entry.clock or "")
 
     def _gate(self, gate: models.GateModel, path: Path) -> Gate:
         roles = self._model.roles

@@ -272,6 +272,7 @@ class TripwireModel(StepModel):
     tripwire: Title = Field(description="The criterion.")
     id: Id = Field(None, description="Stable name; default: the slug of the criterion.")
     watch: Duration = Field(None, description="Evaluate it this often.")
+    clock: Literal["last-safe-abort", "window-end"] | None = Field(None, description="The limit that trips it.")
 
 
 class GateModel(_Model):
@@ -309,6 +310,7 @@ class ChecklistModel(_Model):
     notifications: tuple[NotificationModel, ...] = Field((), description="Who is told what.")
     alarms: Arguments = Field({}, description="Thresholds of the health alarms.")
     pooler: Arguments = Field({}, description="How connections are held back at a pooler.")
+    approval: bool = Field(False, description="Nothing is changed before a named person approved the plan.")
 
 
 CONTAINERS: dict[str, type[BaseModel]] = {

@@ -1,0 +1,148 @@
+"""How long backing out would take now, from what has really been done.
+
+Measured times are preferred to learned ones, those to the author's estimates; what nobody knows is counted, so that the
+result can be shown as a lower bound instead of as a fact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from migconsole.domain.checklist import Checklist, Item, Job, Section
+from migconsole.domain.checklist import Run as Command
+from migconsole.domain.items import ItemState
+from migconsole.domain.restore_points import PointState
+from migconsole.domain.run import Run
+from migconsole.domain.times import instant
+from migconsole.domain.timetable import Estimate
+
+SWAP = 10.0
+"""Seconds for fence and swap where none was measured: sessions get five seconds to go, the renames take less than one
+(facts/rollback.md), and the operator reads a confirmation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backout:
+    """What backing out takes: ``database`` seconds for the database, ``around`` seconds for the steps around it.
+
+    ``way`` is how the database would be put back, ``source`` where its time is known from. ``unknown`` counts the
+    parts that nobody has a time for.
+    """
+
+    way: str = "nothing to put back"
+    database: float = 0.0
+    around: float = 0.0
+    unknown: int = 0
+    source: str = ""
+
+    @property
+    def seconds(self) -> float:
+        """Everything together."""
+        return self.database + self.around
+
+
+def backout(run: Run, checklist: Checklist, now: datetime) -> Backout:
+    """What a rollback would take that is begun now (or what is left of the one under way)."""
+    if not _changed(run, checklist):
+        return Backout()
+    around, unknown = 0.0, 0
+    replaced = _database_items(checklist)
+    for item in _open_items(run, checklist):
+        if item.id in replaced:
+            continue
+        seconds = _expected(run, item, now)
+        around += seconds or 0.0
+        unknown += seconds is None
+    way, database, source = _database(run, checklist, replaced)
+    return Backout(way, database or 0.0, around, unknown + (database is None), source)
+
+
+def _changed(run: Run, checklist: Checklist) -> bool:
+    """Whether anything that could have changed the database has begun, at T-0 or after it."""
+    for located in checklist.walk():
+        if located.phase is None or located.phase.at < 0:
+            continue
+        if any(attempt.danger != "read" for attempt in run.record(located.item.id).attempts):
+            return True
+    return False
+
+
+def _database(run: Run, checklist: Checklist, replaced: frozenset[str]) -> tuple[str, float | None, str]:
+    """The way in which the database would be put back, its seconds (None: unknown), and how they are known."""
+    point = run.restore_point
+    durations = point.durations
+    open_items = [item for item in _open_items(run, checklist) if item.id in replaced]
+    if replaced and not open_items:
+        return "the database is put back", 0.0, "done"
+    if point.state is PointState.ARMED:
+        measured = _measured(durations, "fence", "swap")
+        return "swap", measured if measured is not None else SWAP, "measured" if measured is not None else "estimated"
+    restore = _measured(durations, "restore")
+    if restore is not None:
+        return "restore", restore + SWAP, "measured"
+    known = [found for item in open_items if (found := _estimate(run, item)) is not None]
+    if not known:
+        return "restore", None, "unknown"
+    learned = {estimate.source for estimate in known if estimate.source}
+    return "restore", sum(estimate.seconds for estimate in known), ", ".join(sorted(learned)) or "estimated"
+
+
+def _measured(durations: Mapping[str, float], *parts: str) -> float | None:
+    """The sum of measured durations by name ("restore" or "restore_s"), None where none of them was measured."""
+    found = [seconds for name, seconds in durations.items() if name.removesuffix("_s") in parts and seconds >= 0]
+    return sum(found) if found else None
+
+
+def _expected(run: Run, item: Item, now: datetime) -> float | None:
+    estimate = _estimate(run, item)
+    if estimate is None:
+        # What a person does, or a hook such as a message, is not what makes a rollback long; a command may be.
+        action = item.steps[0].step.action
+        return None if isinstance(action, Command) and not action.hook else 0.0
+    record = run.record(item.id)
+    if record.state is ItemState.RUNNING and record.last is not None:
+        begun = instant(record.last.started)
+        return estimate.seconds if begun is None else max(0.0, estimate.seconds - (now - begun).total_seconds())
+    return estimate.seconds
+
+
+def _estimate(run: Run, item: Item) -> Estimate | None:
+    learned = run.clock.estimates.get(item.id)
+    if learned is not None:
+        return learned
+    return None if item.estimate is None else Estimate(item.estimate)
+
+
+def _open_items(run: Run, checklist: Checklist) -> Iterator[Item]:
+    for located in checklist.walk_rollback():
+        if not located.item.items and not run.record(located.item.id).state.done:
+            yield located.item
+
+
+def _database_items(checklist: Checklist) -> frozenset[str]:
+    """The leaves of the rollback procedure that put the database back.
+
+    Those of the section in which an item restores it (a ``restore`` job); without one, of the section whose title says
+    so. Everything else of the procedure stays whatever way the database takes.
+    """
+    sections = [section for section in checklist.rollback if any(_restores(item) for item in _flat(section))]
+    if not sections:
+        sections = [s for s in checklist.rollback if "database" in s.title.lower() and "restor" in s.title.lower()]
+    return frozenset(item.id for section in sections for item in _flat(section))
+
+
+def _restores(item: Item) -> bool:
+    action = item.step.action
+    return isinstance(action, Job) and action.name == "restore"
+
+
+def _flat(section: Section) -> Iterator[Item]:
+    stack = list(reversed(section.items))
+    while stack:
+        item = stack.pop()
+        if item.items:
+            stack.extend(reversed(item.items))
+        else:
+            yield item

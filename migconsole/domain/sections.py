@@ -1,0 +1,103 @@
+"""How a section ends: what was deferred or forced stays in its end state, and somebody calls it complete."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from migconsole.domain.checklist import Item, Mode, Section
+from migconsole.domain.events import Event
+from migconsole.domain.items import ItemState
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A named person called a section complete, with the end state it had."""
+
+    at: str
+    actor: str
+    person: str
+    end: str
+
+
+@dataclass
+class SectionBook:
+    """The newest call of each section, by its id."""
+
+    calls: dict[str, Call] = field(default_factory=dict)
+
+    def called(self, event: Event) -> None:
+        """A section was called complete."""
+        data = event.data
+        person = str(data["person"]).strip()
+        if not person:
+            raise ValueError("nobody called the section")
+        self.calls[str(data["section"])] = Call(event.at, event.actor, person, str(data.get("end", "")))
+
+
+@dataclass(frozen=True, slots=True)
+class SectionEnd:
+    """Where a section stands. ``left`` are the leaves that keep it open; deferred ones do not, but are listed.
+
+    ``call`` is the completion call that still holds. ``confirms``: the section is read do-confirm and wants one.
+    """
+
+    left: tuple[Item, ...] = ()
+    deferred: tuple[Item, ...] = ()
+    forced: tuple[Item, ...] = ()
+    confirms: bool = False
+    call: Call | None = None
+
+    @property
+    def complete(self) -> bool:
+        """Whether everything is dealt with, deferred lines apart."""
+        return not self.left
+
+    @property
+    def wants_call(self) -> bool:
+        """Whether all that is missing is that somebody calls it complete."""
+        return self.confirms and self.complete and self.call is None
+
+    @property
+    def words(self) -> str:
+        """The end state in words.
+
+        >>> SectionEnd().words, SectionEnd(forced=(Item("a", "A"),)).words
+        ('complete', 'complete with overrides (1)')
+        """
+        if self.left:
+            return f"{len(self.left)} left"
+        overrides = f" with overrides ({len(self.forced)})" if self.forced else ""
+        joint = "," if overrides and self.deferred else ""
+        return f"complete{overrides}{joint}{f' except deferred ({len(self.deferred)})' if self.deferred else ''}"
+
+
+def section_end(
+    section: Section, state_of: Callable[[Item], ItemState], since_of: Callable[[Item], str], book: SectionBook
+) -> SectionEnd:
+    """The end state of a section. A call counts until one of its lines changes afterwards (``since_of``, UTC ISO)."""
+    leaves = list(_leaves(section.items))
+    states = [(item, state_of(item)) for item in leaves]
+    call = book.calls.get(section.id)
+    if call is not None and any(since_of(item) > call.at for item in leaves):
+        call = None
+    left = tuple(
+        item
+        for item, state in states
+        if not state.done and state is not ItemState.DEFERRED and not (item.optional and state is ItemState.TODO)
+    )
+    return SectionEnd(
+        left,
+        tuple(item for item, state in states if state is ItemState.DEFERRED),
+        tuple(item for item, state in states if state is ItemState.FORCED),
+        section.mode is Mode.DO_CONFIRM and bool(section.title),
+        call if not left else None,
+    )
+
+
+def _leaves(items: tuple[Item, ...]) -> Iterator[Item]:
+    for item in items:
+        if item.items:
+            yield from _leaves(item.items)
+        else:
+            yield item

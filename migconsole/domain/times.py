@@ -1,0 +1,78 @@
+"""Moments as people write them: a time of day, a time from now, a time from T-0, or the whole date; always UTC."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+
+from migconsole.domain.quantities import QuantityError, parse_duration, parse_offset
+
+_TIME = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)(?::([0-5]\d))?\s*(?:Z|UTC)?", re.IGNORECASE)
+_HALF_DAY = timedelta(hours=12)
+_DAY = timedelta(days=1)
+
+FORMS = "write 23:30, 20m, T+30m, now, or 2026-11-25 23:30Z (all UTC)"
+
+
+class MomentError(ValueError):
+    """A moment that cannot be read; the message shows the forms that can."""
+
+
+def parse_moment(text: str, now: datetime, t0: datetime | None = None) -> datetime:
+    """The moment that a text means, in UTC. A time of day is the one nearest to ``now``; a duration counts from now.
+
+    Raises MomentError. ``T+30m`` needs a T-0.
+
+    >>> now = datetime(2026, 11, 25, 23, 50, tzinfo=UTC)
+    >>> parse_moment("00:10", now).isoformat(), parse_moment("20m", now).isoformat()
+    ('2026-11-26T00:10:00+00:00', '2026-11-26T00:10:00+00:00')
+    """
+    text = text.strip()
+    if text.lower() == "now":
+        return now
+    match = _TIME.fullmatch(text)
+    if match:
+        day = now.replace(hour=int(match[1]), minute=int(match[2]), second=int(match[3] or 0), microsecond=0)
+        return day + _DAY if day < now - _HALF_DAY else day - _DAY if day > now + _HALF_DAY else day
+    if text[:1].upper() == "T" and text[1:2] in ("", "-", "+"):
+        return _from_t0(text, t0)
+    try:
+        return now + timedelta(seconds=parse_duration(text.removeprefix("+")))
+    except (QuantityError, OverflowError):
+        pass
+    try:
+        moment = datetime.fromisoformat(re.sub(r"\s*(?:Z|UTC)$", "+00:00", text, flags=re.IGNORECASE))
+    except ValueError:
+        raise MomentError(f"“{text[:40]}” is no moment; {FORMS}") from None
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _from_t0(text: str, t0: datetime | None) -> datetime:
+    if t0 is None:
+        raise MomentError(f"“{text[:40]}” counts from T-0, which is not set")
+    try:
+        return t0 + timedelta(seconds=parse_offset("T" + text[1:]))
+    except (QuantityError, OverflowError):
+        raise MomentError(f"“{text[:40]}” is no moment; {FORMS}") from None
+
+
+def instant(iso: str) -> datetime | None:
+    """A recorded time as a datetime in UTC, None for what is none.
+
+    >>> instant("2026-11-25T23:30:00.000Z").isoformat(), instant("soon")
+    ('2026-11-25T23:30:00+00:00', None)
+    """
+    try:
+        moment = datetime.fromisoformat(iso)
+    except ValueError:
+        return None
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def stamp(moment: datetime) -> str:
+    """A moment as the journal keeps it.
+
+    >>> stamp(datetime(2026, 11, 25, 23, 30, tzinfo=UTC))
+    '2026-11-25T23:30:00.000Z'
+    """
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

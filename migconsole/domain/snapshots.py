@@ -72,6 +72,19 @@ class Span:
             return self.end.at - self.begin.at
         return max(0.0, self.end.at - (_unix((self.end.row(HEALTH) or {}).get("stats_reset")) or self.end.at))
 
+    def elapsed(self, probe: str) -> float:
+        """Seconds between the two readings of one probe, which need not be of the same moment as the statements'."""
+        if self.begin is None:
+            began = _unix((self.end.row(probe) or {}).get("stats_reset"))
+            return 0.0 if began is None else max(0.0, self.end.at - began)
+        ends = (self.begin.readings.get(probe), self.end.readings.get(probe))
+        return max(0.0, ends[1].at - ends[0].at) if ends[0] is not None and ends[1] is not None else 0.0
+
+    def rate(self, probe: str, column: str) -> float | None:
+        """By how much a counter grew a second."""
+        growth, seconds = self.growth(probe, column), self.elapsed(probe)
+        return growth / seconds if growth is not None and seconds else None
+
     @property
     def broken(self) -> tuple[str, ...]:
         """What happened in between after which counters do not go on."""

@@ -52,38 +52,24 @@ def metrics(
 ) -> tuple[Metric, ...]:
     """Traffic, then what a transaction costs. ``warm`` mutes what caches decide."""
     tx = (_transactions(before), _transactions(after))
-    rates = [
-        count / span.seconds if count is not None and span.seconds else None
-        for count, span in zip(tx, (before, after), strict=True)
-    ]
-    traffic = Metric("tps", "transactions", "/s", rates[0], rates[1])
+    rates = (_rate(before), _rate(after))
+    muted = "caches are warming" if warm else ""
+    traffic = Metric("tps", "transactions", "/s", *rates)
     slow = traffic.ratio is not None and traffic.ratio < least_traffic
-    found = [replace(traffic, level=Level.WARN if slow else Level.GOOD)]
-    found.append(
-        _judged(
-            Metric("time", "statement time / transaction", "ms", _per(first.total, tx[0]), _per(second.total, tx[1])),
-            tx,
-        )
-    )
-    rolled = (before.growth(COUNTERS, "rollbacks"), after.growth(COUNTERS, "rollbacks"))
-    found.append(
-        _judged(Metric("rollback_share", "rolled back", "share", _per(rolled[0], tx[0]), _per(rolled[1], tx[1])), tx)
-    )
+    time = (_share(_busy(before, first), rates[0]), _share(_busy(after, second), rates[1]))
+    rolled = (_share(before.growth(COUNTERS, "rollbacks"), tx[0]), _share(after.growth(COUNTERS, "rollbacks"), tx[1]))
+    found = [
+        Metric("time", "statement time / transaction", "ms", *time),
+        Metric("rollback_share", "rolled back", "share", *rolled),
+    ]
     for name, title, unit, probe, cached in _PER_TRANSACTION:
-        values = (_per(before.growth(probe, name), tx[0]), _per(after.growth(probe, name), tx[1]))
-        muted = "caches are warming" if warm and cached else ""
-        found.append(_judged(Metric(name, f"{title} / transaction", unit, values[0], values[1], muted=muted), tx))
-    found.append(
-        Metric(
-            "cache_hit",
-            "read from cache",
-            "share",
-            _hit(before),
-            _hit(after),
-            muted="caches are warming" if warm else "",
-        )
+        values = (_share(before.rate(probe, name), rates[0]), _share(after.rate(probe, name), rates[1]))
+        found.append(Metric(name, f"{title} / transaction", unit, *values, muted=muted if cached else ""))
+    return (
+        replace(traffic, level=Level.WARN if slow else Level.GOOD),
+        *(_judged(metric, tx) for metric in found),
+        Metric("cache_hit", "read from cache", "share", _hit(before), _hit(after), muted=muted),
     )
-    return tuple(found)
 
 
 def _transactions(span: Span) -> float | None:
@@ -91,8 +77,18 @@ def _transactions(span: Span) -> float | None:
     return None if commits is None or rollbacks is None else commits + rollbacks
 
 
-def _per(value: float | None, transactions: float | None) -> float | None:
-    return None if value is None or not transactions else value / transactions
+def _rate(span: Span) -> float | None:
+    """Transactions a second."""
+    return _share(_transactions(span), span.elapsed(COUNTERS))
+
+
+def _busy(span: Span, statements: Window) -> float | None:
+    """Milliseconds a second in statements."""
+    return _share(statements.total, span.seconds)
+
+
+def _share(part: float | None, whole: float | None) -> float | None:
+    return None if part is None or not whole else part / whole
 
 
 def _hit(span: Span) -> float | None:

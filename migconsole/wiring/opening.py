@@ -17,6 +17,7 @@ from migconsole.adapters.checklists import Loaded
 from migconsole.adapters.checklists.models import JOBS_NOW
 from migconsole.adapters.jobs.detached import DetachedJobs
 from migconsole.adapters.journal.sqlite import Console, SqliteJournal
+from migconsole.adapters.past import RunPast
 from migconsole.adapters.postgres.checks import CHECKS
 from migconsole.adapters.postgres.database import PostgresDatabase
 from migconsole.adapters.postgres.target import resolve_target
@@ -150,11 +151,21 @@ def _session(
         journal,
         directory,
         DetachedJobs(),
-        PostgresDatabase(setting.target, project=setting.surroundings.project, run=directory.path.name[-4:]),
+        database(loaded.checklist, directory, setting),
         setting.surroundings,
         console_id=console.id,
         actor=console.actor,
         read_only=options.read_only,
+    )
+
+
+def database(checklist: Checklist, directory: RunDirectory, setting: Setting) -> PostgresDatabase:
+    """The target of a run, with what the run knows of its past: for its console, its watcher and its jobs."""
+    return PostgresDatabase(
+        setting.target,
+        project=setting.surroundings.project,
+        run=directory.path.name[-4:],
+        past=RunPast(directory.path, checklist, redact=setting.surroundings.redact),
     )
 
 

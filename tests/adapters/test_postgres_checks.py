@@ -67,14 +67,21 @@ ARGUMENTS: dict[str, dict[str, Any]] = {"tables_exist": {"tables": ["t"]}}
 def test_every_check_is_documented() -> None:
     assert set(CHECKS) == set(CHECK_DOCS)
     assert set(CHECKS) == {
-        "target",
-        "server_version",
-        "server_health",
+        "baseline",
+        "connection_pool",
         "connections",
         "disk_free",
-        "tables_exist",
         "foreign_keys",
+        "host_resources",
         "migrations",
+        "query_performance",
+        "regression",
+        "response_time",
+        "server_health",
+        "server_version",
+        "slow_queries",
+        "tables_exist",
+        "target",
     }
 
 

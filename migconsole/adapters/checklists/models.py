@@ -13,12 +13,19 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstr
 from migconsole.domain.quantities import parse_duration, parse_offset
 
 CHECKS_NOW = (
+    "baseline",
+    "connection_pool",
     "connections",
     "disk_free",
     "foreign_keys",
+    "host_resources",
     "migrations",
+    "query_performance",
+    "regression",
+    "response_time",
     "server_health",
     "server_version",
+    "slow_queries",
     "tables_exist",
     "target",
 )
@@ -26,15 +33,9 @@ CHECKS_LATER = (
     "backup_planned",
     "backup_stored",
     "backup_tools",
-    "connection_pool",
-    "host_resources",
-    "query_performance",
-    "regression",
-    "response_time",
     "restore_point",
     "rollback_feasible",
     "server_log",
-    "slow_queries",
 )
 CHECKS = (*CHECKS_NOW, *CHECKS_LATER)
 """Built-in checks; those of ``CHECKS_LATER`` load and say “not available yet” when they are run."""

@@ -17,6 +17,7 @@ from migconsole.domain.expectation import Observation
 from migconsole.domain.health import HealthSample
 from migconsole.domain.sql import query_problem
 from migconsole.domain.target import Target
+from migconsole.engine.comparing import Past
 from migconsole.engine.ports import CheckResult, ServerIdentity
 from migconsole.errors import UsageError
 
@@ -31,17 +32,19 @@ IDENTITY_TIMEOUT = 5.0
 
 
 class PostgresDatabase:
-    """One target. ``project`` is the folder that relative paths of checks count from; ``run`` names our sessions.
+    """One target. ``project`` is the folder that relative paths of checks count from; ``run`` names our sessions;
+    ``past`` is what checks compare the present with, None without a run.
 
     Sessions in the target are opened for each question and closed after it: an idle one would stand in the way of
     DROP DATABASE and of the rename swap. Only the pulse stays, in the maintenance database.
     """
 
-    def __init__(self, target: Target, *, project: Path | None = None, run: str = "") -> None:
+    def __init__(self, target: Target, *, project: Path | None = None, run: str = "", past: Past | None = None) -> None:
         self.target = target
         self._pinned: ServerIdentity | None = None
         self._project = project or Path.cwd()
         self._run = run
+        self._past = past
         self._pulse = Pulse(target, run)
 
     async def identity(self) -> ServerIdentity:
@@ -108,7 +111,7 @@ class PostgresDatabase:
             try:
                 identity = await read_identity(connection, self.target)
                 self._pinned = self._pinned or identity
-                probe = Probe(self.target, connection, identity, self._pinned, self._project)
+                probe = Probe(self.target, connection, identity, self._pinned, self._project, self._past, self._run)
                 async with asyncio.timeout(CHECK_TIMEOUT * 2):
                     return await CHECKS[name](probe, arguments)
             except DRIVER_FAILURES as error:

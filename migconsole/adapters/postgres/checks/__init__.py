@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from migconsole.adapters.postgres.checks import disk, migrations, schema, server
+from migconsole.adapters.postgres.checks import disk, host, migrations, performance, response, schema, server
 from migconsole.adapters.postgres.checks.base import CHECK_DOCS, CHECKS, CheckDoc, Probe, verify_arguments
 
 __all__ = [
@@ -11,7 +11,10 @@ __all__ = [
     "CheckDoc",
     "Probe",
     "disk",
+    "host",
     "migrations",
+    "performance",
+    "response",
     "schema",
     "server",
     "verify_arguments",

@@ -14,6 +14,7 @@ from migconsole.domain.expectation import Observation
 from migconsole.domain.quantities import QuantityError, parse_duration, parse_size
 from migconsole.domain.target import Target
 from migconsole.domain.text import sanitise_line
+from migconsole.engine.comparing import Past
 from migconsole.engine.ports import CheckResult, ServerIdentity
 from migconsole.errors import TargetError, UsageError
 
@@ -22,7 +23,8 @@ from migconsole.errors import TargetError, UsageError
 class Probe:
     """An open read-only session in the target, with what is already known about it.
 
-    ``pinned`` is the identity the run compares with; ``project`` is where relative paths count from.
+    ``pinned`` is the identity the run compares with; ``project`` is where relative paths count from. ``past`` is what
+    the run knows of earlier, None without a run; ``run`` names its sessions.
     """
 
     target: Target
@@ -30,6 +32,8 @@ class Probe:
     identity: ServerIdentity
     pinned: ServerIdentity
     project: Path
+    past: Past | None = None
+    run: str = ""
 
     async def rows(self, query: str, *arguments: Any) -> list[Any]:
         """The rows of a query of ``sql/``; raises TargetError where the server is too old for it."""

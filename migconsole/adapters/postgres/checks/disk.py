@@ -77,7 +77,7 @@ async def disk_free(probe: Probe, arguments: Mapping[str, Any]) -> CheckResult:
     found.note(f"the database takes {format_size(database)}")
     values: dict[str, Any] = {"free": None, "total": None, "database": database, "wal_free": None, "backup_free": None}
     factor = number(arguments, "factor") or FACTOR
-    place, why = await _data_place(probe)
+    place, why = await data_place(probe)
     if place is None:
         found.unknown(f"free space on the server is unknown: {why}; look there and enter it by hand")
     else:
@@ -94,7 +94,8 @@ async def disk_free(probe: Probe, arguments: Mapping[str, Any]) -> CheckResult:
     return found.result(values)
 
 
-async def _data_place(probe: Probe) -> tuple[Path | None, str]:
+async def data_place(probe: Probe) -> tuple[Path | None, str]:
+    """The server's data directory where it is proven to be on this host, and how that is known or why it is not."""
     try:
         row = await probe.row("data_directory")
     except asyncpg.InsufficientPrivilegeError:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from migconsole.adapters.postgres.checks.base import Findings, Probe, check, counted, duration, number, size, text
+from migconsole.adapters.postgres.checks.performance import take_baseline
 from migconsole.adapters.postgres.connect import identity_through_pooler
 from migconsole.domain.quantities import format_duration, format_size
 from migconsole.engine.ports import CheckResult
@@ -153,6 +154,7 @@ def _constraints(requires: str) -> list[tuple[str, tuple[int, ...]]]:
     arguments={
         "max_lag": "size a standby may have to replay; default 100MB",
         "max_retained": "size of WAL a slot may keep; default 1GB",
+        "baseline": "true keeps a snapshot and response times to compare with after the migration",
     },
     values={
         "in_recovery": "true on a standby",
@@ -164,6 +166,7 @@ def _constraints(requires: str) -> list[tuple[str, tuple[int, ...]]]:
         "replication_lag": "bytes the slowest has to replay; null when unknown",
         "inactive_slots": "replication slots nobody uses",
         "slot_retained": "bytes of WAL the hungriest slot keeps",
+        "baseline": "statements whose statistics were kept; null without the argument",
     },
 )
 async def server_health(probe: Probe, arguments: Mapping[str, Any]) -> CheckResult:
@@ -196,6 +199,7 @@ async def server_health(probe: Probe, arguments: Mapping[str, Any]) -> CheckResu
     }
     values |= await _replication(probe, found, facts["sees_all"], size(arguments, "max_lag", MAX_LAG))
     values |= await _slots(probe, found, size(arguments, "max_retained", MAX_RETAINED))
+    values["baseline"] = await take_baseline(probe, found) if arguments.get("baseline") is True else None
     return found.result(values)
 
 

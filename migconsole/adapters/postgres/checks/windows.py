@@ -1,0 +1,156 @@
+"""Windows for checks: from what the watcher has sampled where that is fresh, else from snapshots taken now."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import suppress
+
+from migconsole.adapters.postgres.checks.base import Findings, Probe
+from migconsole.adapters.postgres.probes.capture import capture
+from migconsole.domain.quantities import format_duration
+from migconsole.domain.readings import Level
+from migconsole.domain.regression import Change, Comparison, compare
+from migconsole.domain.snapshots import SHORTEST, Snapshot, Span, breaks
+from migconsole.domain.text import sanitise_line
+from migconsole.engine import comparing
+from migconsole.errors import MigconsoleError
+
+FRESH = 90.0
+"""Seconds a sample of the watcher may be old and still be the present: a medium interval and a half."""
+
+LIVE = 10.0
+"""Seconds between two snapshots that a check takes by itself: it must end before its own limit."""
+
+LISTED = 12
+
+
+async def current(probe: Probe) -> Snapshot:
+    """The watcher's newest sample when it is fresh, else a snapshot taken now, which is kept with the run."""
+    if probe.past is not None:
+        newest = comparing.snapshot_before(probe.past.source(), None)
+        if newest is not None and not newest.why_no_statements() and time.time() - newest.at <= FRESH:
+            return newest
+    return await taken(probe)
+
+
+async def taken(probe: Probe) -> Snapshot:
+    """A snapshot taken now and kept with the run; that it cannot be kept harms only later comparisons."""
+    snapshot = await capture(probe.target, probe.run)
+    if probe.past is not None:
+        with suppress(MigconsoleError):
+            await asyncio.to_thread(probe.past.keep, snapshot)
+    return snapshot
+
+
+async def recent(probe: Probe, seconds: float) -> Span:
+    """The last ``seconds``, as far as they are known; else the next few, waited for."""
+    end = await current(probe)
+    if probe.past is not None:
+        earlier = comparing.snapshot_before(probe.past.source(), end.at - seconds)
+        for begin in (earlier, *probe.past.kept()):
+            if begin is None or not SHORTEST <= end.at - begin.at <= 2 * seconds:
+                continue
+            if not breaks(begin, end) and not begin.why_no_statements():
+                return Span(begin, end)
+    if end.why_no_statements():
+        return Span(None, end)
+    return await live(probe)
+
+
+async def live(probe: Probe) -> Span:
+    """A short window from now on."""
+    begin = await taken(probe)
+    await asyncio.sleep(LIVE)
+    return Span(begin, await taken(probe), notes=(f"a window of {LIVE:.0f} s was taken now",))
+
+
+async def compared(probe: Probe, longest: float) -> Comparison | str:
+    """The time after the migration against the baseline, or why they cannot be compared.
+
+    Where nothing has been sampled since the migration, a short window is taken now.
+    """
+    past = probe.past
+    if past is None:
+        return "no baseline yet: a baseline belongs to a run"
+    before = await asyncio.to_thread(comparing.baseline, past)
+    if isinstance(before, str):
+        return before
+    if why := before.end.why_no_statements():
+        return f"the baseline has no statistics of statements: {why}"
+    await asyncio.to_thread(_freeze, past, before)
+    end = await current(probe)
+    after = await asyncio.to_thread(comparing.since, past, end, longest=longest)
+    if isinstance(after, str):
+        if past.moments().resumed is None or end.why_no_statements():
+            return after
+        after = await live(probe)
+    return compare(before, after)
+
+
+def _freeze(past: comparing.Past, before: Span) -> None:
+    """Keep the baseline itself: the watcher thins its samples, and a comparison may be wanted a week later."""
+    known = {round(snapshot.at, 3) for snapshot in past.kept()}
+    for snapshot in (before.begin, before.end):
+        if snapshot is not None and round(snapshot.at, 3) not in known:
+            with suppress(MigconsoleError):
+                past.keep(snapshot)
+
+
+def sustained(probe: Probe, comparison: Comparison) -> int | None:
+    """How many statements are critically slower in both halves of the time compared; None when that is not known.
+
+    One bad quarter of an hour may be a backup or a cold cache; two in a row are the migration.
+    """
+    if probe.past is None or comparison.void:
+        return None
+    halves = comparing.halves(probe.past, comparison.after)
+    if halves is None:
+        return None
+    found = []
+    for half in halves:
+        part = compare(comparison.before, half)
+        if not part.judged:
+            return None
+        found.append({one.key for one in part.regressed if one.level is Level.CRITICAL})
+    return len(found[0] & found[1])
+
+
+def named(text: str, number: str = "") -> str:
+    """A statement in a line: its text, or its number where the text was not read."""
+    return sanitise_line(text, 160) if text else f"statement {number} (its text was not read)"
+
+
+def told(found: Findings, comparison: Comparison) -> None:
+    """Say a comparison as findings: what is slower fails or asks, and what is not known is not left out."""
+    length = format_duration(comparison.after.seconds)
+    before = format_duration(comparison.before.seconds) if comparison.before.seconds else "a baseline of unknown length"
+    found.note(f"{length} since the migration against {before} before it")
+    for note in comparison.notes:
+        found.note(note)
+    if comparison.void:
+        found.unknown(comparison.void)
+        return
+    for change in comparison.regressed[:LISTED]:
+        (found.bad if change.level is Level.CRITICAL else found.unknown)(_slower(change))
+        if change.clue:
+            found.note(f"  {change.clue}")
+    if len(comparison.regressed) > LISTED:
+        found.note(f"… and {len(comparison.regressed) - LISTED} more became slower")
+    if not comparison.judged:
+        found.unknown("no statement was called often enough on both sides to be compared")
+    elif not comparison.regressed:
+        found.good(f"{comparison.judged} statements compared, none became slower")
+    for change in comparison.improved[:3]:
+        found.note(f"faster, {1 / change.ratio if change.ratio else 0:.1f}×: {named(change.text, change.key[3])}")
+    found.note(
+        f"{len(comparison.new)} new, {len(comparison.vanished)} vanished, {len(comparison.unknown)} cannot be compared"
+    )
+
+
+def _slower(change: Change) -> str:
+    return (
+        f"{change.level}: {change.ratio:.1f}× slower, {change.before.mean:.2f} → {change.after.mean:.2f} ms in"
+        f" {change.after.calls:,} calls, {change.impact:.0%} of the database's time:"
+        f" {named(change.text, change.key[3])}"
+    )

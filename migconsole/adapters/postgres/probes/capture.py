@@ -1,0 +1,34 @@
+"""A snapshot of the cumulative statistics, taken by whoever needs one: a check, or a person."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from migconsole.adapters.postgres.probes.runner import Probes
+from migconsole.domain.readings import Quality, Reading
+from migconsole.domain.snapshots import PROBES, STATEMENTS, TEXTS, Snapshot
+from migconsole.domain.target import Target
+
+TEXT_COUNT = 500
+"""Statements, by total time, whose texts go into a snapshot: what is beyond them has next to no share of the time."""
+
+
+async def capture(target: Target, run: str = "", *, clock: Callable[[], float] = time.time) -> Snapshot:
+    """Read every probe of a snapshot once, through two sessions that are closed again.
+
+    Raises MigconsoleError when the server cannot be reached; what it refuses is in the snapshot, with the reason.
+    """
+    probes = Probes(target, run, clock=clock)
+    try:
+        await probes.open()
+        readings: dict[str, Reading] = {}
+        for name in PROBES:
+            readings[name] = await probes.run_probe(name)
+        rows = sorted(readings[STATEMENTS].rows, key=lambda row: row.get("total_ms") or 0.0, reverse=True)
+        texts = await probes.texts([str(row["queryid"]) for row in rows[:TEXT_COUNT]])
+        kept = tuple({"queryid": number, "query": text} for number, text in sorted(texts.items()))
+        readings[TEXTS] = Reading(TEXTS, clock(), 0.0, Quality.OK, kept)
+        return Snapshot(readings[STATEMENTS].at, readings)
+    finally:
+        await probes.close()

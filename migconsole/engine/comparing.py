@@ -1,0 +1,230 @@
+"""From a run and what was sampled to two windows: the baseline before T-0, and any time after the last step of T-0."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from migconsole.domain.checklist import Checklist
+from migconsole.domain.readings import Reading
+from migconsole.domain.run import Run
+from migconsole.domain.snapshots import IDENTITY, PROBES, SHORTEST, STATEMENTS, TEXTS, Snapshot, Span, breaks
+from migconsole.engine.ports import HealthSource
+
+BEFORE = 3600.0
+"""Seconds before T-0 that a baseline reaches back, where there were samples."""
+
+WANTED = 600.0
+"""Seconds a baseline should cover at least; a shorter one is used, and said to be short."""
+
+WINDOWS = (900.0, 1800.0, 3600.0, 4 * 3600.0, 12 * 3600.0, 24 * 3600.0)
+"""Ends of the windows after the migration, in seconds: those of the checklist's own phases and schedule."""
+
+_BACK = (1.0, 0.75, 0.5, 0.25, 0.1, 0.05, 0.025, 0.01, 0.005, 0.0025)
+_SOON = (1.0, 3.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 3600.0)
+_APART = 1.0
+"""Seconds between the readings of one pass at most, looking forward."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moments:
+    """When the run's T-0 began and when its last changing step ended, in Unix seconds; None: not yet.
+
+    ``resumed`` is None while such a step runs.
+    """
+
+    began: float | None = None
+    resumed: float | None = None
+
+
+class Past(Protocol):
+    """What a run knows of its database's earlier behaviour."""
+
+    def moments(self) -> Moments:
+        """When the migration began and ended."""
+
+    def source(self) -> HealthSource:
+        """What the watcher has sampled."""
+
+    def kept(self) -> Sequence[Snapshot]:
+        """Snapshots that were taken without the watcher, the oldest first."""
+
+    def keep(self, snapshot: Snapshot) -> None:
+        """Keep a snapshot with the run."""
+
+    def times(self, key: str) -> Sequence[tuple[float, tuple[float, ...]]]:
+        """Response times in seconds that were measured before, by what was asked: (Unix time, times), oldest first."""
+
+    def keep_times(self, key: str, at: float, times: Sequence[float]) -> None:
+        """Keep response times."""
+
+
+def moments(run: Run, checklist: Checklist) -> Moments:
+    """The beginning of T-0, and the end of the last step in it that changed anything.
+
+    The phase whose offset is zero counts. A checklist without one is judged by its first and last changing steps.
+    """
+    offsets = {located.item.id: located.phase.at for located in checklist.walk() if located.phase is not None}
+    timed = any(offset == 0 for offset in offsets.values())
+    began, ended, running = [], [], False
+    for record in run.items.values():
+        for attempt in record.attempts:
+            offset = offsets.get(attempt.item)
+            changing = attempt.danger != "read"
+            if not (offset == 0 if timed else changing):
+                continue
+            began.append(unix(attempt.started))
+            if changing and attempt.running:
+                running = True
+            elif changing:
+                ended.append(unix(attempt.ended))
+    known = [at for at in began if at is not None]
+    last = [at for at in ended if at is not None]
+    return Moments(min(known, default=None), None if running else max(last, default=None))
+
+
+def baseline(past: Past) -> Span | str:
+    """The window before T-0, or why there is none.
+
+    The watcher's samples are used where there are any; else snapshots that checks have taken, and of a single one
+    everything that was counted up to it.
+    """
+    began = past.moments().began
+    if began is None:
+        return "the migration has not begun: the baseline is still being taken"
+    source = past.source()
+    end = snapshot_before(source, began)
+    if end is not None:
+        begin = _earlier(source, end, BEFORE)
+        if begin is not None:
+            return _told(Span(begin, end, "baseline"))
+    kept = [one for one in past.kept() if one.at <= began] + ([end] if end is not None else [])
+    if not kept:
+        return "no baseline yet: nothing was sampled before T-0"
+    last = kept[-1]
+    fitting = [one for one in kept[:-1] if last.at - one.at >= SHORTEST and not breaks(one, last)]
+    return _told(Span(fitting[0] if fitting else None, last, "baseline"))
+
+
+def since(past: Past, until: Snapshot | None = None, *, longest: float = 0.0) -> Span | str:
+    """The time after the migration up to ``until`` (the newest sample), at most ``longest`` seconds; or why not."""
+    resumed = past.moments().resumed
+    if resumed is None:
+        return "no step of T-0 has changed anything yet, or one still runs"
+    source = past.source()
+    end = until or snapshot_before(source, None)
+    kept = [one for one in past.kept() if one.at >= resumed]
+    if end is None or end.at < resumed:
+        end = kept[-1] if kept else None
+    if end is None:
+        return "nothing was sampled since the migration"
+    earliest = max(resumed, end.at - longest) if longest else resumed
+    begin = _first_after(source, earliest, end.at)
+    if begin is None:
+        fitting = [one for one in kept if one.at >= earliest and end.at - one.at >= SHORTEST]
+        begin = fitting[0] if fitting else None
+    if begin is None or end.at - begin.at < SHORTEST:
+        return "there is one sample since the migration; a window needs two"
+    return Span(begin, end, "since the migration")
+
+
+def halves(past: Past, span: Span) -> tuple[Span, Span] | None:
+    """A window as two that follow each other; None where no sample lies between its ends."""
+    if span.begin is None:
+        return None
+    middle = span.begin.at + span.seconds / 2
+    found = snapshot_before(past.source(), middle)
+    inside = [found] if found is not None else []
+    inside += [one for one in past.kept() if not one.why_no_statements()]
+    fitting = [one for one in inside if one.at - span.begin.at >= SHORTEST and span.end.at - one.at >= SHORTEST]
+    if not fitting:
+        return None
+    nearest = min(fitting, key=lambda one: abs(one.at - middle))
+    return Span(span.begin, nearest), Span(nearest, span.end)
+
+
+def windows(past: Past, now: float) -> list[Span]:
+    """The windows after the migration that have begun: to T+15m, to T+30m, and so on; the last one up to now."""
+    resumed = past.moments().resumed
+    if resumed is None:
+        return []
+    source, found, start = past.source(), [], resumed
+    for length in WINDOWS:
+        if now <= start:
+            break
+        begin = _first_after(source, start, min(now, resumed + length))
+        end = snapshot_before(source, min(now, resumed + length))
+        if begin is not None and end is not None and end.at - begin.at >= SHORTEST:
+            found.append(Span(begin, end, name(length)))
+        start = resumed + length
+    return found
+
+
+def name(length: float) -> str:
+    """A window by its end.
+
+    >>> name(900), name(4 * 3600)
+    ('T+15m', 'T+4h')
+    """
+    return f"T+{length / 60:.0f}m" if length < 3600 else f"T+{length / 3600:.0f}h"
+
+
+def snapshot_before(source: HealthSource, at: float | None) -> Snapshot | None:
+    """The watcher's samples as they were at ``at``; the newest ones without it. None where statements were not read."""
+    statements = source.latest(STATEMENTS) if at is None else source.before(STATEMENTS, at)
+    if statements is None:
+        return None
+    readings = {STATEMENTS: statements}
+    for probe in (*PROBES, TEXTS):
+        reading = _near(source, probe, statements.at)
+        if reading is not None and probe != STATEMENTS:
+            readings[probe] = reading
+    return Snapshot(statements.at, readings)
+
+
+def _near(source: HealthSource, probe: str, at: float) -> Reading | None:
+    """The reading that belongs to a pass at ``at``; at the first of all identity and texts may be younger."""
+    found = source.before(probe, at + _APART)
+    if found is None and probe in (IDENTITY, TEXTS):
+        found = source.before(probe, at + 60.0)
+    return found
+
+
+def _earlier(source: HealthSource, end: Snapshot, longest: float) -> Snapshot | None:
+    for part in _BACK:
+        begin = snapshot_before(source, end.at - longest * part)
+        if begin is not None and begin.at <= end.at - SHORTEST and begin.at >= end.at - longest - 3600:
+            return begin
+    return None
+
+
+def _first_after(source: HealthSource, at: float, until: float) -> Snapshot | None:
+    for later in _SOON:
+        if at + later > until + _SOON[0]:
+            break
+        found = snapshot_before(source, at + later)
+        if found is not None and found.at >= at:
+            return found
+    return None
+
+
+def _told(span: Span) -> Span:
+    """The span with what a reader must know of it."""
+    if span.begin is None:
+        length = f"{span.seconds / 3600:.1f} hours" if span.seconds else "an unknown time"
+        note = f"the baseline is everything counted since the statistics began ({length}): there was one snapshot"
+    elif span.seconds < WANTED:
+        note = f"the baseline is only {span.seconds:.0f} s long"
+    else:
+        return span
+    return Span(span.begin, span.end, span.name, (*span.notes, note))
+
+
+def unix(moment: str) -> float | None:
+    """Unix seconds of an ISO time, None for none."""
+    try:
+        return datetime.fromisoformat(moment).timestamp()
+    except ValueError:
+        return None

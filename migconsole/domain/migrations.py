@@ -51,9 +51,19 @@ class Migration:
 
 @dataclass(frozen=True, slots=True)
 class MigrationReport:
-    """All migrations of either side, by name, which is the order they are applied in."""
+    """All migrations of either side, in the order they are applied in.
+
+    ``blind`` are the states that the tool leaves no trace of: their count is unknown, not 0. ``ordered`` is False
+    where a tool follows dependencies, so that a place in the list means nothing. ``wrong`` and ``unclear`` are what
+    is the matter with the whole rather than with one migration.
+    """
 
     migrations: tuple[Migration, ...]
+    blind: frozenset[MigrationState] = frozenset()
+    ordered: bool = True
+    notes: tuple[str, ...] = ()
+    wrong: tuple[str, ...] = ()
+    unclear: tuple[str, ...] = ()
 
     def names(self, state: MigrationState) -> tuple[str, ...]:
         """The names in one state."""
@@ -67,9 +77,22 @@ class MigrationReport:
 
     @property
     def out_of_order(self) -> tuple[str, ...]:
-        """Pending ones that sort before an applied one: another branch's, most likely."""
-        last = max(self.applied, default="")
-        return tuple(name for name in self.names(MigrationState.PENDING) if name < last)
+        """Pending ones that stand before an applied one: another branch's, most likely."""
+        if not self.ordered:
+            return ()
+        applied = set(self.applied)
+        last = max((place for place, entry in enumerate(self.migrations) if entry.name in applied), default=-1)
+        return tuple(entry.name for entry in self.migrations[: last + 1] if entry.state is MigrationState.PENDING)
+
+    @property
+    def diverged(self) -> bool:
+        """Whether each side has what the other has not: neither is simply behind."""
+        return bool(self.names(MigrationState.UNKNOWN)) and bool(self.names(MigrationState.PENDING))
+
+    def count(self, state: MigrationState) -> int | None:
+        """How many are in one state; None where the tool cannot tell."""
+        found = len(self.names(state))
+        return None if not found and state in self.blind else found
 
 
 def checksums(content: bytes) -> frozenset[str]:

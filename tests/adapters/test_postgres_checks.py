@@ -460,3 +460,47 @@ async def test_every_check_on_every_version(matrix_database: Database, tmp_path:
     add(tmp_path, "1_a")
     result = await run(matrix_database.url, name, tmp_path, **ARGUMENTS.get(name, {}))
     assert result.judgement is True, result.reason
+
+
+async def test_more_than_a_screen_of_pending_ones_hides_no_failure(database: Database, tmp_path: Path) -> None:
+    database.psql(TABLE)
+    for number in range(60):
+        add(tmp_path, f"{number:03}_a")
+    add(tmp_path, "999_z")
+    record(database, "999_z", finished="NULL")
+    result = await run(database.url, "migrations", tmp_path)
+    assert result.judgement is False
+    assert "999_z" in result.reason
+
+
+async def test_the_tool_is_found_or_asked_for(database: Database, tmp_path: Path) -> None:
+    folder = tmp_path / "db" / "migrations"
+    folder.mkdir(parents=True)
+    (folder / "1_a.sql").write_text("-- migrate:up\n")
+    assert values(await run(database.url, "migrations", tmp_path))["tool"] == "dbmate"
+    add(tmp_path, "1_a")
+    result = await run(database.url, "migrations", tmp_path)
+    assert result.judgement is None
+    assert "prisma, dbmate" in result.reason
+    database.psql("CREATE TABLE schema_migrations (version varchar PRIMARY KEY)")
+    assert values(await run(database.url, "migrations", tmp_path))["tool"] == "dbmate", "its table is there"
+    assert values(await run(database.url, "migrations", tmp_path, tool="prisma"))["tool"] == "prisma"
+    with pytest.raises(UsageError) as caught:
+        await run(database.url, "migrations", tmp_path, tool="liquid")
+    assert "dbmate" in caught.value.remedy
+
+
+async def test_a_table_of_another_tool_is_not_read_as_ones_own(database: Database, tmp_path: Path) -> None:
+    database.psql("CREATE TABLE django_migrations (x int)")
+    result = await run(database.url, "migrations", tmp_path, tool="django")
+    assert result.judgement is None
+    assert "not the table" in result.reason
+
+
+async def test_a_locked_record_is_a_migrator_at_work(database: Database, tmp_path: Path) -> None:
+    database.psql(TABLE)
+    add(tmp_path, "1_a")
+    async with session(database.url, "prisma", "BEGIN", "LOCK TABLE _prisma_migrations"):
+        result = await run(database.url, "migrations", tmp_path)
+    assert result.judgement is None
+    assert "locked" in result.reason

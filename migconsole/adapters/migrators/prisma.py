@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from migconsole.domain.migrations import MigrationFile, checksums
+from migconsole.domain.migrations import MigrationFile, MigrationReport, MigrationRow, checksums, classify
+from migconsole.engine.migrator_ports import Rows, SqlFile
 
 SCRIPT = "migration.sql"
 LOCK_FILE = "migration_lock.toml"
@@ -46,3 +50,52 @@ def provider_problem(directory: Path) -> str:
     if match is None or match[1] in ("postgresql", "postgres", "cockroachdb"):
         return ""
     return f"{LOCK_FILE} says the migrations are for {match[1][:40]}, not PostgreSQL"
+
+
+class Prisma:
+    """The tool keeps a row for each attempt, with the SHA-256 of the script and what the server said."""
+
+    name = "prisma"
+    table = "_prisma_migrations"
+    schema = ""
+    query = "prisma_migrations"
+    lock = 72_707_369
+    directories = ("prisma/migrations",)
+    caution = (
+        "whether a failed migration was undone depends on Prisma's version: from 7.4 on it sends a script statement by "
+        "statement, and what came before the failure stays"
+    )
+
+    def recognises(self, directory: Path) -> bool:
+        """A folder with Prisma's lock file, or with folders that hold a migration.sql."""
+        if (directory / LOCK_FILE).is_file():
+            return True
+        try:
+            return any((entry / SCRIPT).is_file() for entry in directory.iterdir())
+        except OSError:
+            return False
+
+    def judge(self, directory: Path, rows: Rows) -> MigrationReport | None:
+        """By content, and an attempt that never ended makes its migration failed."""
+        files = read_files(directory)
+        if files is None:
+            return None
+        report = classify(files, [_row(row) for row in rows])
+        wrong = provider_problem(directory)
+        return replace(report, wrong=(wrong,)) if wrong else report
+
+    def scripts(self, directory: Path, names: Sequence[str]) -> list[SqlFile]:
+        """The script of each migration."""
+        paths = [(name, directory / name / SCRIPT) for name in names]
+        return [SqlFile(name, path) for name, path in paths if path.parent.is_dir()]
+
+
+def _row(row: Mapping[str, Any]) -> MigrationRow:
+    return MigrationRow(
+        name=row["name"],
+        checksum=row["checksum"],
+        started_at=row["started_at"].isoformat(),
+        finished=row["finished"],
+        rolled_back=row["rolled_back"],
+        logs=row["logs"],
+    )

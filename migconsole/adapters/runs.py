@@ -75,6 +75,10 @@ class RunDirectory:
         path = self._attempt(item, number) / "output.log"
         return FileOutput(path) if path.exists() else None
 
+    def output_path(self, item: str, number: int) -> Path:
+        """Where an attempt's output lies, whether or not it has left one."""
+        return self._attempt(item, number) / "output.log"
+
     def flags(self) -> Mapping[str, str]:
         """The flag files present, with their first line as the reason; one that cannot be read counts, too."""
         found = {}

@@ -59,6 +59,12 @@ class Kind(StrEnum):
     RUN_COMMITTED = "run.committed"
     RUN_CLOSED = "run.closed"
 
+    # The record: seals, sign-off, notifications, copies of the evidence.
+    SEALED = "sealed"
+    SIGNED = "signed"
+    NOTIFYING = "notification.intended"
+    NOTIFIED = "notification.ended"
+
 
 JOB_FACTS = frozenset({Kind.RESTORE_POINT})
 """The facts that a built-in job may leave behind for whoever judges it; no job can state anything else."""

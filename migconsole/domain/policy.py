@@ -291,6 +291,35 @@ def _interlock(run: Run, alternative: Alternative) -> str:
     return ""
 
 
+def may_sign(run: Run, checklist: Checklist, role: str = "") -> str:
+    """Why ``role`` (any role without one) cannot sign or refuse now, or ""; whoever watches may sign as well."""
+    if run.life.closed:
+        return "the run is closed"
+    if not checklist.roles:
+        return "this checklist names no roles: nobody has to sign"
+    if role and role not in checklist.roles:
+        return f"this checklist has no role “{role}”; it has {', '.join(checklist.roles)}"
+    if role in run.signoff.signatures:
+        said = run.signoff.signatures[role]
+        return f"{said.name} has {'refused to sign' if said.refused else 'signed'} for {role} already"
+    return _still_going(run)
+
+
+def may_close(run: Run, checklist: Checklist) -> str:
+    """Why the run cannot be closed now, or "": every role has signed, or its refusal is on record."""
+    if run.life.closed:
+        return "the run is closed"
+    missing = run.signoff.missing(checklist.roles)
+    return _still_going(run) or (f"not signed yet: {', '.join(missing)}" if missing else "")
+
+
+def _still_going(run: Run) -> str:
+    running = next(run.running(), None)
+    if running is not None:
+        return f"“{running.item}” is still running"
+    return "" if run.ended_at else "the run has not ended; end it first"
+
+
 NOT_AN_ITEM = ("gate:", "restore-point")
 """How entries of ``needs`` begin that name something else than an item."""
 

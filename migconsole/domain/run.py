@@ -19,6 +19,7 @@ from migconsole.domain.lifecycle import Lifecycle, RunState
 from migconsole.domain.restore_points import RestorePoint, RestorePoints
 from migconsole.domain.rollback_record import RollbackBook
 from migconsole.domain.sections import SectionBook
+from migconsole.domain.signing import SignOff
 from migconsole.domain.timetable import Timetable
 from migconsole.domain.tripwires import TripwireBook
 
@@ -39,6 +40,7 @@ class Attempt:
     ``outcome`` is "" while it runs, else a key of OUTCOME_MOVES. ``signals`` are the stop rungs that were sent,
     ``survivors`` the processes that outlived it and can still be stopped. ``console`` is the one that started it,
     ``job`` the name of a built-in job, ``reason`` what was typed to start it all the same.
+    ``by_hand`` is set where a person executed the text elsewhere and told what came of it.
     """
 
     item: str
@@ -70,6 +72,7 @@ class Attempt:
     console: str = ""
     job: str = ""
     reason: str = ""
+    by_hand: bool = False
 
     @property
     def has_process(self) -> bool:
@@ -221,6 +224,7 @@ class Run:
     claims: ClaimBook = field(default_factory=ClaimBook)
     life: Lifecycle = field(default_factory=Lifecycle)
     handover: Note | None = None
+    signoff: SignOff = field(default_factory=SignOff)
 
     @property
     def state(self) -> RunState:
@@ -260,6 +264,7 @@ class Run:
         if handler is None:
             self.anomalies.append(f"event {event.seq}: unknown kind {event.kind!r}")
             return
+        self.signoff.saw(event)
         try:
             handler(self, event)
         except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
@@ -413,6 +418,7 @@ def _attempt_started(run: Run, event: Event) -> None:
         console=data.get("console", ""),
         job=data.get("job", ""),
         reason=str((data.get("confirmed") or {}).get("reason", "")),
+        by_hand=bool(data.get("by_hand")),
     )
     if attempt.number != len(run.record(attempt.item).attempts) + 1:
         raise ValueError(f"{attempt.item}: attempt {attempt.number} is not the next one")
@@ -524,6 +530,11 @@ def _alarm_acknowledged(run: Run, event: Event) -> None:
         alarm.acknowledged, alarm.note = event.actor, event.data.get("note", "")
 
 
+def _closed(run: Run, event: Event) -> None:
+    run.life.was_closed(event)
+    run.signoff.closed = True
+
+
 def _nothing(run: Run, event: Event) -> None:
     """For events that are evidence and change no state."""
 
@@ -564,5 +575,9 @@ _HANDLERS: dict[str, Callable[[Run, Event], None]] = {
     Kind.ITEM_RELEASED: lambda run, event: run.claims.released(event),
     Kind.HANDED_OVER: _handed_over,
     Kind.RUN_COMMITTED: lambda run, event: run.life.committed(event),
-    Kind.RUN_CLOSED: lambda run, event: run.life.was_closed(event),
+    Kind.RUN_CLOSED: _closed,
+    Kind.SEALED: _nothing,
+    Kind.SIGNED: lambda run, event: run.signoff.signed(event),
+    Kind.NOTIFYING: _nothing,
+    Kind.NOTIFIED: _nothing,
 }

@@ -17,6 +17,7 @@ _STRUCTURE = frozenset(
     | {"job", "state", "backup"}
     | {"t0", "window_end", "what", "change", "decision", "type", "gate", "role", "vote", "tripwire", "state", "by"}
     | {"section", "claim", "plan", "ending"}
+    | {"role", "hash", "message"}
 )
 """Fields that the fold runs on. A password that happens to be a word of theirs must not change what happened."""
 
@@ -111,13 +112,19 @@ class Recorder:
             self.changed()
 
     def _cleaned(self, data: Mapping[str, Any]) -> dict[str, Any]:
-        return {str(name): value if name in _STRUCTURE else self._clean(value) for name, value in data.items()}
+        return cleaned(data, self._redact)
 
-    def _clean(self, value: Any) -> Any:
-        if isinstance(value, str):
-            return self._redact(value)
-        if isinstance(value, Mapping):
-            return {str(key): self._clean(part) for key, part in value.items()}
-        if isinstance(value, list | tuple):
-            return [self._clean(part) for part in value]
-        return value
+
+def cleaned(data: Mapping[str, Any], redact: Callable[[str], str]) -> dict[str, Any]:
+    """An event's data with every text redacted, but for the fields that the fold runs on."""
+    return {str(name): value if name in _STRUCTURE else _clean(value, redact) for name, value in data.items()}
+
+
+def _clean(value: Any, redact: Callable[[str], str]) -> Any:
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, Mapping):
+        return {str(key): _clean(part, redact) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_clean(part, redact) for part in value]
+    return value

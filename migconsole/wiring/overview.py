@@ -10,6 +10,7 @@ import humanize
 from migconsole.adapters import checklists
 from migconsole.adapters.journal import reading
 from migconsole.adapters.runs import RunDirectory, RunStore, state_directory
+from migconsole.adapters.seals import kept_seals
 from migconsole.domain.checklist import Checklist
 from migconsole.domain.run import Run, fold, left, overall, progress
 from migconsole.engine.ports import RunSummary
@@ -142,7 +143,7 @@ def status_lines(data: dict[str, Any]) -> list[str]:
 def verify(state_dir: str | None, name: str, expect: str) -> dict[str, Any]:
     """Check a journal's chain and the frozen checklist against its first event."""
     directory = RunStore(state_directory(state_dir)).find(name)
-    result = asdict(reading.verify(directory.journal, expect))
+    result = asdict(verification(directory, expect))
     if not result["problem"]:
         run, _ = _load(directory)
         if checklists.sha256_of(directory.checklist) != run.checklist_sha256:
@@ -150,6 +151,11 @@ def verify(state_dir: str | None, name: str, expect: str) -> dict[str, Any]:
         elif run.anomalies:
             result |= {"first_bad": result["events"], "problem": "; ".join(run.anomalies)}
     return result
+
+
+def verification(directory: RunDirectory, expect: str = "") -> reading.Verification:
+    """The journal's chain against itself, the seals beside it, and a hash that was noted elsewhere."""
+    return reading.verify(directory.journal, expect, kept_seals(directory.path))
 
 
 def ago(seconds: float) -> str:
@@ -175,6 +181,8 @@ def _open(run: Run, sections: Any) -> bool:
 
 
 def _state(run: Run, checklist: Checklist) -> str:
+    if run.life.closed:
+        return "closed"
     if run.ending:
         return run.ending
     if run.hold:

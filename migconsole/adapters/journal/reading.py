@@ -9,11 +9,13 @@ import json
 import re
 import sqlite3
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from migconsole.adapters import processes
 from migconsole.domain.events import GENESIS, Event, chain_hash
+from migconsole.domain.seals import SEALING, Seal, broken_seal, seal_of
 from migconsole.errors import JournalError, UsageError
 
 COLUMNS = "seq, at, mono, kind, actor, data, previous, hash, key"
@@ -34,11 +36,12 @@ class Verification:
     problem: str = ""
 
 
-def verify(path: Path, expect: str = "") -> Verification:
-    """Recompute the hash chain of a journal on disk, and look for a sealed head hash ``expect`` in it.
+def verify(path: Path, expect: str = "", seals: Sequence[Seal] = ()) -> Verification:
+    """Recompute the hash chain of a journal on disk, and look for what was sealed: ``expect``, and ``seals``.
 
-    The chain finds edited, removed and re-ordered events. Truncation at the end leaves a valid chain: that is what a
-    sealed hash (printed at the end of a run, in a report) is for; its first eight characters will do.
+    The chain finds edited, removed and re-ordered events. Truncation at the end, and a chain that was computed anew
+    after an edit, leave a valid chain: that is what seals are for. ``expect`` is a head hash that was noted elsewhere
+    (a report, a notification); its first eight characters will do.
     Raises JournalError when there is no such file, UsageError when ``expect`` is no hash.
     """
     expect = expect.strip().lower()
@@ -49,6 +52,8 @@ def verify(path: Path, expect: str = "") -> Verification:
     if not path.is_file():
         raise JournalError("This is no run: it has no journal", str(path))
     previous, seq, seen = GENESIS, 0, expect == ""
+    hashes: list[str] = []
+    known = list(seals)
     connection = _reading(path, 10.0)
     try:
         for row in connection.execute(
@@ -62,16 +67,30 @@ def verify(path: Path, expect: str = "") -> Verification:
             if chain_hash(before, number, at, mono, kind, actor, key, data) != digest:
                 return Verification(seq, previous, number, f"event {number} was changed after it was written")
             seq, previous = number, digest
+            hashes.append(digest)
             seen = seen or digest.startswith(expect)
-    except (sqlite3.Error, AttributeError, TypeError) as error:
+            known += _sealed(kind, data, at)
+    except (sqlite3.Error, AttributeError, TypeError, ValueError) as error:
         return Verification(seq, previous, seq + 1, f"the journal cannot be read after event {seq}: {error}")
     finally:
         connection.close()
+    broken = broken_seal(known, hashes)
+    if broken is not None:
+        return Verification(seq, previous, *broken)
     if not seen:
         return Verification(
             seq, previous, seq + 1, f"no event has the expected hash {expect}: the journal was cut or replaced"
         )
     return Verification(seq, previous)
+
+
+def _sealed(kind: str, data: str, at: str) -> list[Seal]:
+    """The seal in a row's data, if it is of a kind that has one."""
+    if kind not in SEALING:
+        return []
+    content = json.loads(data)
+    seal = seal_of(content, kind, at) if isinstance(content, dict) else None
+    return [] if seal is None else [seal]
 
 
 def present(path: Path) -> list[str]:
@@ -92,14 +111,16 @@ def present(path: Path) -> list[str]:
     ]
 
 
-def read_events(path: Path) -> list[Event]:
-    """All events of a journal, without becoming one of its consoles. Raises JournalError."""
+def read_events(path: Path, before: int = 0) -> list[Event]:
+    """All events of a journal, or those before an event, without becoming one of its consoles. Raises JournalError."""
     if not path.is_file():
         raise JournalError("This is no run: it has no journal", str(path))
     try:
         connection = _reading(path, 10.0)
         try:
-            return [event_of(row) for row in connection.execute(f"SELECT {COLUMNS} FROM events ORDER BY seq")]  # noqa: S608
+            upto = f"WHERE seq < {int(before)}" if before else ""
+            rows = connection.execute(f"SELECT {COLUMNS} FROM events {upto} ORDER BY seq")  # noqa: S608 - a number
+            return [event_of(row) for row in rows]
         finally:
             connection.close()
     except sqlite3.Error as error:

@@ -1,0 +1,270 @@
+"""The geometry of a report's pictures: numbers and lines only, drawn by the template. No text in here is markup."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from migconsole.domain.quantities import format_size
+from migconsole.domain.stamps import iso, plain_duration
+from migconsole.engine.report import HealthWindow, PhaseBars, Points
+
+WIDTH = 1000.0
+"""Units of a picture's width; the page scales them."""
+
+LABELS, FIGURES = 300.0, 130.0
+ROW = 18.0
+CHART_WIDTH, CHART_HEIGHT = 470.0, 88.0
+BUCKETS = 160
+"""Columns of a chart: of each, the lowest and the highest value are drawn, so that no spike is lost by thinning."""
+
+_UNITS = {
+    "database_size": "bytes",
+    "wal_rate": "bytes/s",
+    "lag_bytes": "bytes",
+    "oldest_xact": "s",
+    "oldest_wait": "s",
+    "cache_hit": "share",
+    "disk_used_share": "share",
+}
+_TITLES = {
+    "connections": "connections",
+    "blocked": "sessions that wait",
+    "tps": "transactions/s",
+    "oldest_xact": "oldest transaction",
+    "wal_rate": "WAL written",
+    "lag_bytes": "replication lag",
+    "cache_hit": "cache hits",
+    "database_size": "database size",
+    "oldest_wait": "longest wait",
+    "disk_used_share": "disk used",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Rect:
+    """A bar; ``kind`` is a class of the style sheet, out of a closed set."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    kind: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A text at a place; ``end`` anchors it at its end."""
+
+    x: float
+    y: float
+    text: str
+    end: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Gantt:
+    """Planned against actual, one phase."""
+
+    title: str
+    subtitle: str
+    height: float
+    rects: tuple[Rect, ...]
+    labels: tuple[Label, ...]
+    ticks: tuple[Label, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """One line of health: ``lines`` are point lists of SVG polylines, split at gaps; ``bands`` what ran meanwhile."""
+
+    title: str
+    low: str
+    high: str
+    last: str
+    lines: tuple[str, ...]
+    dots: tuple[tuple[float, float], ...]
+    bands: tuple[Rect, ...]
+    missing: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ChartGroup:
+    """The charts of one window."""
+
+    title: str
+    when: str
+    charts: tuple[Chart, ...]
+
+
+def gantt(phase: PhaseBars) -> Gantt:
+    """Actual times from the phase's beginning, with planned durations as frames at the place where they began."""
+    began = phase.began if phase.began is not None else 0.0
+    planned_total = sum(bar.planned or 0.0 for bar in phase.bars)
+    actual_total = (phase.ended - phase.began) if phase.began is not None and phase.ended is not None else 0.0
+    span = max(actual_total, planned_total, 1.0)
+    scale = (WIDTH - LABELS - FIGURES) / span
+    rects: list[Rect] = []
+    labels: list[Label] = []
+    cursor = 0.0
+    for number, bar in enumerate(phase.bars):
+        y = number * ROW + 4.0
+        labels.append(Label(0.0, y + 10.0, _short(bar.title, 46)))
+        start = bar.began - began if bar.began is not None else cursor
+        if bar.planned:
+            title = f"{bar.title}: planned {plain_duration(bar.planned)}"
+            rects.append(Rect(LABELS + start * scale, y - 1.0, max(bar.planned * scale, 2.0), 13.0, "planned", title))
+        for first, last, what in bar.parts:
+            title = f"{bar.title}: {what}, {iso(first)[:19]}, {plain_duration(last - first)}"
+            width = max((last - first) * scale, 3.0)
+            rects.append(Rect(LABELS + (first - began) * scale, y + 1.0, width, 9.0, _kind(what), title))
+        took = sum(last - first for first, last, _ in bar.parts)
+        if bar.began is None:
+            words = f"planned {plain_duration(bar.planned)}"
+        else:
+            words = plain_duration(took) if took else bar.state
+            if bar.planned:
+                words += f" / {plain_duration(bar.planned)}"
+        labels.append(Label(WIDTH, y + 10.0, words, end=True))
+        cursor = max(cursor, (bar.ended or began) - began if bar.began is not None else cursor + (bar.planned or 0.0))
+    ticks = tuple(
+        Label(LABELS + part * span * scale, len(phase.bars) * ROW + 16.0, f"+{plain_duration(part * span)}")
+        for part in (0.0, 0.25, 0.5, 0.75)
+    )
+    return Gantt(phase.title, _times(phase), len(phase.bars) * ROW + 22.0, tuple(rects), tuple(labels), ticks)
+
+
+def _times(phase: PhaseBars) -> str:
+    parts = []
+    if phase.planned_at is not None:
+        parts.append(f"planned {iso(phase.planned_at)[:16].replace('T', ' ')}")
+    if phase.began is not None:
+        parts.append(f"began {iso(phase.began)[:19].replace('T', ' ')}")
+        if phase.planned_at is not None:
+            late = phase.began - phase.planned_at
+            parts.append(f"{plain_duration(abs(late))} {'late' if late > 0 else 'early'}")
+        if phase.ended is not None:
+            parts.append(f"took {plain_duration(phase.ended - phase.began)}")
+    else:
+        parts.append("not begun")
+    return " · ".join(parts)
+
+
+def chart_group(window: HealthWindow) -> ChartGroup:
+    """The charts of a window; a line without a single value says so instead of being drawn as zero."""
+    when = f"{iso(window.start)[:19].replace('T', ' ')} to {iso(window.end)[:19].replace('T', ' ')}"
+    return ChartGroup(window.title, when, tuple(_chart(points, window) for points in window.lines))
+
+
+def _chart(points: Points, window: HealthWindow) -> Chart:
+    unit, title = _UNITS.get(points.name, ""), _TITLES.get(points.name, points.name.replace("_", " "))
+    span = max(window.end - window.start, 1.0)
+    bands = tuple(
+        Rect(
+            max(0.0, (first - window.start) / span) * CHART_WIDTH,
+            0.0,
+            max((min(last, window.end) - max(first, window.start)) / span * CHART_WIDTH, 1.5),
+            CHART_HEIGHT,
+            "band",
+            words,
+        )
+        for first, last, words in window.marks
+        if last >= window.start and first <= window.end
+    )
+    numbers = [value for _, value in points.values if value is not None]
+    if not numbers:
+        return Chart(title, "", "", "", (), (), bands, True)
+    low, high = min(numbers), max(numbers)
+    # Counts begin at zero; a size or a share is looked at for its change.
+    if unit in ("", "bytes/s", "s"):
+        low = min(low, 0.0)
+    height = (high - low) or 1.0
+
+    def place(at: float, value: float) -> tuple[float, float]:
+        x = (at - window.start) / span * CHART_WIDTH
+        return round(x, 1), round(CHART_HEIGHT - 4.0 - (value - low) / height * (CHART_HEIGHT - 8.0), 1)
+
+    lines, dots = [], []
+    for run in _runs(thinned(points.values, window.start, window.end)):
+        placed = [place(at, value) for at, value in run]
+        if len(placed) == 1:
+            dots.append(placed[0])
+        else:
+            lines.append(" ".join(f"{x},{y}" for x, y in placed))
+    words = (value_words(low, unit), value_words(high, unit), value_words(numbers[-1], unit))
+    return Chart(title, *words, tuple(lines), tuple(dots), bands, False)
+
+
+def thinned(
+    values: Sequence[tuple[float, float | None]], start: float, end: float, buckets: int = BUCKETS
+) -> list[tuple[float, float | None]]:
+    """At most two values and one gap for each of ``buckets`` equal parts of the time: the lowest and the highest.
+
+    >>> thinned([(0.0, 1.0), (1.0, 9.0), (2.0, 2.0), (3.0, None)], 0.0, 4.0, buckets=1)
+    [(0.0, 1.0), (1.0, 9.0), (3.0, None)]
+    """
+    if len(values) <= buckets * 2:
+        return list(values)
+    step = max((end - start) / buckets, 1e-9)
+    found: list[tuple[float, float | None]] = []
+    position = 0
+    times = [at for at, _ in values]
+    while position < len(values):
+        after = start + (int((times[position] - start) / step) + 1) * step
+        stop = max(position + 1, bisect_left(times, after, position))
+        part = values[position:stop]
+        numbers = [(at, value) for at, value in part if value is not None]
+        if numbers:
+            low, high = min(numbers, key=lambda pair: pair[1]), max(numbers, key=lambda pair: pair[1])
+            found += sorted({low, high})
+        found += [pair for pair in part if pair[1] is None][:1]
+        position = stop
+    return sorted(found, key=lambda pair: pair[0])
+
+
+def _runs(values: Sequence[tuple[float, float | None]]) -> Iterator[list[tuple[float, float]]]:
+    run: list[tuple[float, float]] = []
+    for at, value in values:
+        if value is not None:
+            run.append((at, value))
+        elif run:
+            yield run
+            run = []
+    if run:
+        yield run
+
+
+def value_words(value: float, unit: str) -> str:
+    """A value with its unit, short.
+
+    >>> value_words(13207024435, "bytes"), value_words(0.992, "share"), value_words(412.0, ""), value_words(41.5, "s")
+    ('12.3 GB', '99.2 %', '412', '41.5 s')
+    """
+    if unit.startswith("bytes"):
+        return format_size(value) + unit.removeprefix("bytes")
+    if unit == "share":
+        return f"{value * 100:.1f} %"
+    if unit == "s":
+        return plain_duration(value)
+    return f"{value:.0f}" if value == int(value) or abs(value) >= 100 else f"{value:.1f}"
+
+
+def _kind(what: str) -> str:
+    known = {
+        "passed": "good",
+        "verified": "good",
+        "failed": "bad",
+        "regressed": "bad",
+        "forced": "bad",
+        "interrupted": "unknown",
+        "asks": "person",
+        "attested": "person",
+        "running": "unknown",
+    }
+    return known.get(what, "other")
+
+
+def _short(text: str, width: int) -> str:
+    return text if len(text) <= width else text[: width - 1] + "…"

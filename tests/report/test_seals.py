@@ -1,0 +1,126 @@
+"""Whoever edits, re-orders or cuts a journal is found out, by the chain or by what was sealed before."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from migconsole.cli import cli
+from migconsole.domain.events import GENESIS, chain_hash
+from tests.report.runs import Recorded, eventful
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Recorded:
+    return eventful(tmp_path / "state").save()
+
+
+def invoke(run: Recorded, *arguments: str) -> Result:
+    return CliRunner().invoke(cli, [*arguments, "--state-dir", str(run.state)])
+
+
+def tamper(run: Recorded, *statements: str) -> None:
+    with sqlite3.connect(run.directory.journal) as db:
+        for trigger in ("events_keep", "events_fixed"):
+            db.execute(f"DROP TRIGGER IF EXISTS {trigger}")
+        for statement in statements:
+            db.execute(statement)
+    db.close()
+
+
+def rechain(run: Recorded) -> None:
+    """Compute every hash anew, as somebody would who knows how."""
+    with sqlite3.connect(run.directory.journal) as db:
+        previous = GENESIS
+        rows = db.execute("SELECT seq, at, mono, kind, actor, key, data FROM events ORDER BY seq").fetchall()
+        for seq, at, mono, kind, actor, key, data in rows:
+            digest = chain_hash(previous, seq, at, mono, kind, actor, key, data)
+            db.execute("UPDATE events SET previous = ?, hash = ? WHERE seq = ?", (previous, digest, seq))
+            previous = digest
+    db.close()
+
+
+def edit(run: Recorded) -> None:
+    tamper(run, "UPDATE events SET data = replace(data, 'all quiet', 'no idea') WHERE seq = 4")
+
+
+def reorder(run: Recorded) -> None:
+    tamper(
+        run,
+        "UPDATE events SET seq = 1000 WHERE seq = 7",
+        "UPDATE events SET seq = 7 WHERE seq = 8",
+        "UPDATE events SET seq = 8 WHERE seq = 1000",
+    )
+
+
+def remove(run: Recorded) -> None:
+    tamper(run, "DELETE FROM events WHERE seq = 9")
+
+
+def cut(run: Recorded) -> None:
+    tamper(run, "DELETE FROM events WHERE seq > 12")
+
+
+def edit_and_rechain(run: Recorded) -> None:
+    edit(run)
+    rechain(run)
+
+
+@pytest.mark.parametrize(
+    ("harm", "first_bad"),
+    [(edit, 4), (reorder, 7), (remove, 9), (cut, 13)],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_harm_is_found_at_its_event_and_leads_the_report(
+    run: Recorded, harm: Callable[[Recorded], None], first_bad: int
+) -> None:
+    assert invoke(run, "report").exit_code == 0
+    harm(run)
+    verified = invoke(run, "verify", run.directory.path.name)
+    assert verified.exit_code == 1
+    assert f"BROKEN at event {first_bad}" in verified.stdout
+    report = invoke(run, "report")
+    assert report.exit_code == 1
+    assert f"THE JOURNAL IS BROKEN at event {first_bad}" in report.stdout.splitlines()[0]
+    page = invoke(run, "report", "--format", "html").stdout
+    assert page.splitlines()[1] == "<!-- THE JOURNAL IS BROKEN -->"
+    assert f"THE JOURNAL IS BROKEN at event {first_bad}" in page
+    data = invoke(run, "report", "--format", "json").stdout
+    assert '"whole": false' in data
+
+
+def test_a_chain_computed_anew_after_an_edit_contradicts_the_seals(run: Recorded) -> None:
+    before = run.log.events
+    edit_and_rechain(run)
+    # The signatures sealed the journal that was; nothing outside of it is needed.
+    verified = invoke(run, "verify", run.directory.path.name)
+    assert verified.exit_code == 1
+    assert "is not the one that the" in verified.stdout
+    assert "sealed" in verified.stdout
+    expected = invoke(run, "verify", run.directory.path.name, "--expect", before[-1].hash)
+    assert expected.exit_code == 1
+
+
+def test_a_cut_below_every_seal_inside_is_found_by_the_file_beside_the_journal(run: Recorded) -> None:
+    sealed = len(run.log.events)
+    assert invoke(run, "report").exit_code == 0
+    tamper(run, "DELETE FROM events WHERE seq > 3")
+    verified = invoke(run, "verify", run.directory.path.name)
+    assert f"sealed {sealed} events, 3 are left" in verified.stdout
+    for file in (run.directory.path / "seals").iterdir():
+        file.unlink()
+    # Without it, only what was told elsewhere remains.
+    assert invoke(run, "verify", run.directory.path.name).exit_code == 0
+    told = run.log.events[-1].hash[:16]
+    assert invoke(run, "verify", run.directory.path.name, "--expect", told).exit_code == 1
+
+
+def test_a_broken_journal_is_not_sealed(run: Recorded) -> None:
+    edit(run)
+    report = invoke(run, "report")
+    assert "nothing was sealed" in report.stderr
+    assert not (run.directory.path / "seals").exists()

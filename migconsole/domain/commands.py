@@ -32,6 +32,10 @@ POSITIONAL = {"prove": "backup", "notify": "text", "http": "address"}
 """The one argument of a command that has no option's name."""
 
 
+KEPT = {"backup": ("max_age",), "prove": ("max_age",), "restore": ("prefer",)}
+"""Arguments that are the console's own and no options of the command: the gate's age, the wizard's preference."""
+
+
 class ArgumentsError(ValueError):
     """Arguments of a job that cannot be written on a command line; the message says which."""
 
@@ -50,7 +54,7 @@ def command_line(job: str, arguments: Mapping[str, Any], *, run: str) -> list[st
     positional = POSITIONAL.get(job, "")
     words = [COMMANDS[job]]
     for name, value in arguments.items():
-        if name != positional:
+        if name != positional and name not in KEPT.get(job, ()):
             words += _option(job, name, value)
     words += ["--run", run] if run else []
     given = arguments.get(positional) if positional else None

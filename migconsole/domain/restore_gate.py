@@ -13,7 +13,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from migconsole.domain.checklist import Action, Checklist, Danger, Job, Located
-from migconsole.domain.quantities import format_duration
+from migconsole.domain.quantities import parse_duration
 from migconsole.domain.restore_points import PointState, RestorePoint
 from migconsole.domain.run import Run
 
@@ -73,6 +73,35 @@ def describe(run: Run) -> str:
     return f"{words} ({point.why})" if point.why else words
 
 
+def oldest_allowed(checklist: Checklist) -> float | None:
+    """Seconds that a restore point may be old, by ``max_age`` of the backup or its proof; None when nothing is said."""
+    found = []
+    for located in checklist.walk():
+        for alternative in located.item.steps:
+            action = alternative.step.action
+            if isinstance(action, Job) and action.name in ("backup", "prove") and "max_age" in action.arguments:
+                try:
+                    found.append(parse_duration(str(action.arguments["max_age"])))
+                except ValueError:
+                    continue
+    return min(found, default=None)
+
+
+def age_line(run: Run, checklist: Checklist, now: datetime) -> tuple[bool | None, str]:
+    """How old the way back is, for whoever is about to change something, and what to do where it is too old.
+
+    True where it is young enough, None where that is for a person to judge: it forbids nothing by itself.
+    """
+    seconds, limit = age(run.restore_point, now), oldest_allowed(checklist)
+    if seconds is None:
+        return None, "how old the way back is, is not known"
+    old = f"it is {in_words(seconds)} old: what was written since would be lost by going back"
+    if limit is not None and seconds > limit:
+        fresh = "take a fresh backup and prove it (reopen both with u)"
+        return None, f"{old}; more than {in_words(limit)}, {fresh}"
+    return True, old
+
+
 def age(point: RestorePoint, now: datetime) -> float | None:
     """Seconds since the backup's snapshot by the server's time; None when it is not known. ``now`` has a zone."""
     try:
@@ -85,7 +114,7 @@ def age(point: RestorePoint, now: datetime) -> float | None:
 
 
 def badge(point: RestorePoint, now: datetime) -> str:
-    """The restore point in the banner: ``restore point ARMED, 41m old``.
+    """The restore point in the banner: ``restore point ARMED, 41 min old``.
 
     >>> badge(RestorePoint(), datetime.fromisoformat("2030-01-01T00:00:00+00:00"))
     'NO BACKUP'
@@ -93,9 +122,23 @@ def badge(point: RestorePoint, now: datetime) -> str:
     if point.state is PointState.NONE:
         return "NO BACKUP"
     seconds = age(point, now)
-    old = "" if seconds is None else f", {format_duration(seconds // 60 * 60 if seconds >= 60 else int(seconds))} old"
+    old = "" if seconds is None else f", {in_words(seconds)} old"
     word = "backup UNPROVEN" if point.state is PointState.UNPROVEN else f"restore point {point.state.value.upper()}"
     return word + ("" if point.state in (PointState.USED, PointState.PURGED) else old)
+
+
+def in_words(seconds: float) -> str:
+    """An age as it is read out; to the minute, because that is how finely anybody decides on it.
+
+    >>> in_words(12), in_words(2460), in_words(8000), in_words(200_000)
+    ('12 s', '41 min', '2 h 13 min', '2 d 7 h')
+    """
+    minutes, hours = int(seconds // 60), int(seconds // 3600)
+    if minutes < 1:
+        return f"{int(seconds)} s"
+    if hours < 2:
+        return f"{minutes} min"
+    return f"{hours} h {minutes % 60} min" if hours < 48 else f"{hours // 24} d {hours % 24} h"
 
 
 def _begun(run: Run, checklist: Checklist, before: float) -> bool:

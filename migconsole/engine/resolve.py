@@ -6,6 +6,7 @@ import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any
 
 from migconsole.domain import commands, restore_gate
@@ -217,12 +218,18 @@ class Resolving:
             (run.hold is None, f"not on hold{f' ({run.hold.reason})' if run.hold else ''}"),
             (not others, "no other mutating attempt is running"),
             (self._way_back(), f"a proven way back: {restore_gate.describe(run)}"),
+            *self._age(),
         )
 
     def _way_back(self) -> bool | None:
-        """Whether the way back is proven; not known where the checklist leaves the backup to a person."""
-        proven = self._recorder.run.restore_point.state in (PointState.PROVEN, PointState.ARMED)
-        return proven if proven or restore_gate.has_backup(self._checklist) else None
+        """Whether the way back is proven; where it is not, the gate has been overridden or a person knows better."""
+        return True if self._recorder.run.restore_point.state in (PointState.PROVEN, PointState.ARMED) else None
+
+    def _age(self) -> tuple[tuple[bool | None, str], ...]:
+        run = self._recorder.run
+        if run.restore_point.state not in (PointState.PROVEN, PointState.ARMED):
+            return ()
+        return (restore_gate.age_line(run, self._checklist, datetime.now(UTC)),)
 
     def _notes(self, declared: Alternative, chosen: Alternative) -> tuple[str, ...]:
         step = declared.step

@@ -134,7 +134,7 @@ class MigconsoleApp(Themed, Openings):
         context = self.context()
         judged = commands.verdict(command, context)
         if not judged.allowed:
-            more = " (o: out of order, with a reason)" if judged.overridable else ""
+            more = " (o does it all the same, with a reason)" if judged.overridable else ""
             self.hint(f"{command.title}: {judged.reason}{more}")
             return
         screen = next((s for s in reversed(self.screen_stack) if hasattr(s, f"command_{id}")), None)

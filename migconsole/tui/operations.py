@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from textual.app import SuspendNotSupported
 
+from migconsole.domain import restore_gate
 from migconsole.domain.checklist import Answer, Item
 from migconsole.domain.items import ItemState
 from migconsole.domain.policy import Command
@@ -87,7 +88,7 @@ class Operations(Decisions):
     async def _start(self, item: Item, alternative: int, reason: str = "") -> None:
         preview = self._session.preview(item.id, alternative)
         verdict = preview.verdict
-        if not verdict.allowed and not (verdict.overridable and reason):
+        if not verdict.allowed and not verdict.overridden(reason):
             raise StoppedError("This cannot run now", verdict.reason)
         if preview.unresolved:
             raise UsageError(
@@ -125,13 +126,17 @@ class Operations(Decisions):
         await self._app.ask(StopDialog(self._session, self._item(context).id, self._clock))
 
     async def override(self, context: Context) -> None:
-        """Do an item before its turn; the reason is on record."""
+        """Do an item before its turn, or without a proven way back; the reason is on record."""
         item = self._item(context)
         why = self._session.verdict(item.id, Command.RUN, context.alternative)
         run = why.overridable
         if not run:
             why = self._session.verdict(item.id, Command.ATTEST)
-        reason = await self._reason("Out of order", f"{sanitise(why.reason)}. Why now?", 3)
+        unproven = why.least >= restore_gate.OVERRIDE_REASON
+        title = "Without a proven way back" if unproven else "Out of order"
+        more = " It stays listed as a deviation." if unproven else ""
+        question = f"{sanitise(why.reason)}. Why now?{more}"
+        reason = await self._reason(title, question, why.least, danger=unproven)
         if reason is None:
             return
         if run:

@@ -76,7 +76,7 @@ def test_a_restore_point_comes_into_being_fact_by_fact(log: Log) -> None:
     assert (point.state, point.path, point.side, point.rows, point.bytes) == (P.ARMED, "/b/1", "app__rb_1", 7, 9)
     assert point.durations == {"dump_s": 3.5, "restore_s": 7.0}
     assert point.proven_at < point.since
-    assert restore_gate.badge(point, NOW) == "restore point ARMED, 41m old"
+    assert restore_gate.badge(point, NOW) == "restore point ARMED, 41 min old"
 
 
 def test_the_most_proven_counts_and_among_equals_the_newest(log: Log) -> None:
@@ -201,3 +201,28 @@ def test_a_backup_and_a_change_never_run_at_once(log: Log) -> None:
     alternative = located.item.steps[0]
     verdict = judge(log.run, CHECKLIST, located, Command.RUN, Situation(), alternative=alternative, danger=Danger.READ)
     assert "migrate is running" in verdict.reason
+
+
+# Age -----------------------------------------------------------------------------------------------------------------
+
+
+def aged(limit: str) -> Checklist:
+    backup = Item("backup", "Backup", Step(Job("backup", {"max_age": limit})))
+    return Checklist("T", phases=(Phase("p", "P", -60, (Section("s", "S", (backup,)),)),))
+
+
+@pytest.mark.parametrize(
+    ("limit", "young", "words"), [("1h", True, "41 min old"), ("30m", None, "more than 30 min, take a fresh backup")]
+)
+def test_the_age_is_told_and_measured_by_what_the_checklist_allows(
+    log: Log, limit: str, young: bool | None, words: str
+) -> None:
+    stated(log, "armed", at="2030-01-01T11:19:00Z")
+    found, text = restore_gate.age_line(log.run, aged(limit), NOW)
+    assert found is young
+    assert words in text
+
+
+def test_an_unknown_age_is_not_young(log: Log) -> None:
+    stated(log, "armed")
+    assert restore_gate.age_line(log.run, aged("1h"), NOW)[0] is None

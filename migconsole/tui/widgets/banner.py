@@ -6,6 +6,8 @@ from textual.app import RenderResult
 from textual.content import Content
 from textual.widget import Widget
 
+from migconsole.domain import restore_gate
+from migconsole.domain.restore_points import PointState
 from migconsole.domain.run import overall
 from migconsole.domain.text import sanitise_line
 from migconsole.engine.session import Session
@@ -69,7 +71,20 @@ class Banner(Widget):
                 part(f"as {sanitise_line(identity.user)}", "$muted", 4),
                 part(f"#{format.fingerprint(identity)}", "$muted", 3),
             ]
-        return spread(left, self._mode(session), width)
+        return spread(left, [*self._way_back(session), *self._mode(session)], width)
+
+    def _way_back(self, session: Session) -> list[Part]:
+        """How far the way back is proven, where this checklist or this run takes a backup at all."""
+        point = session.run.restore_point
+        if point.state is PointState.NONE and not restore_gate.has_backup(session.checklist):
+            return []
+        style = {
+            PointState.ARMED: "bold $good",
+            PointState.PROVEN: "$good",
+            PointState.USED: "bold $caution",
+            PointState.PURGED: "$muted",
+        }.get(point.state, "bold $caution")
+        return [part(restore_gate.badge(point, self._clock.utc()), style, 7)]
 
     def _mode(self, session: Session) -> list[Part]:
         modes = []

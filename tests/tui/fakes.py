@@ -338,7 +338,7 @@ def checklist(extra: Sequence[Item] = ()) -> Checklist:
         Item(
             "cache", "Clear application caches", Step(Run("redis-cli flushdb"), danger=Danger.MUTATING), optional=True
         ),
-        Item("backup", "Create database backup", Step(Job("backup"))),
+        Item("backup", "Create database backup", Step(Job("drill"))),
     )
     apply_items = (
         Item(

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import click
 
 from migconsole import __version__, crash
-from migconsole.cli import inspect, options, record, runs, watch
+from migconsole.cli import inspect, options, record, restore_points, runs, watch
 from migconsole.domain.secrets import Secrets
 from migconsole.domain.variables import is_secret_name
 from migconsole.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE, MigconsoleError
@@ -56,6 +56,7 @@ for _command in (
     inspect.verify,
     watch.watch,
     record.report,
+    restore_points.backup,
 ):
     cli.add_command(_command)
 

@@ -7,4 +7,4 @@ SELECT r.rolname AS name,
  WHERE d.refclassid = 'pg_catalog.pg_authid'::pg_catalog.regclass
    AND d.dbid = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())
  GROUP BY r.rolname, r.oid
- ORDER BY r.rolname COLLATE "C"
+ ORDER BY r.rolname::text COLLATE "C"

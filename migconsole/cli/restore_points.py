@@ -1,0 +1,93 @@
+"""Commands that make a rollback possible: backup, prove, drill."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from migconsole.cli import options
+from migconsole.errors import EXIT_OK, UsageError
+
+_FORMAT = click.option(
+    "--format", "form", type=click.Choice(["text", "json"]), default="text", help="Lines, or a JSON object a line."
+)
+_TARGET = click.option("--target", metavar="URL", default="", help="The database; default: from the environment.")
+_RUN = click.option("--run", "run_name", metavar="RUN", help="The run this is for; its journal records the result.")
+_ITEM = click.option("--item", hidden=True, default="")
+
+
+def _speaker(form: str) -> Callable[[str, Mapping[str, Any]], None]:
+    from migconsole.domain.text import sanitise_line  # noqa: PLC0415 - start-up time of the commands that need none of it
+
+    def speak(line: str, data: Mapping[str, Any]) -> None:
+        click.echo(json.dumps(dict(data), ensure_ascii=True) if form == "json" else sanitise_line(line))
+        sys.stdout.flush()
+
+    return speak
+
+
+@click.command()
+@_TARGET
+@click.option("--directory", metavar="DIR", help="Where backups lie; each gets a folder of its own there.")
+@click.option("--jobs", metavar="N", type=click.IntRange(1, 64), default=1, help="Tables dumped at once.")
+@_RUN
+@click.option(
+    "--hash",
+    "hashes",
+    metavar="TABLE",
+    multiple=True,
+    help="Also hash this table (schema.table), or all, or none; small ones are hashed anyway.",
+)
+@click.option("--list", "listing", is_flag=True, help="List the backups in DIR, whole or not, and what to do next.")
+@click.option("--check", "checked", metavar="BACKUP", help="Read every byte of a backup and compare its checksums.")
+@click.option("--clean", is_flag=True, help="Remove from DIR what dead processes left unfinished.")
+@_ITEM
+@_FORMAT
+@options.state_directory
+@click.pass_obj
+def backup(
+    state_dir: str | None,
+    target: str,
+    directory: str | None,
+    jobs: int,
+    run_name: str | None,
+    hashes: tuple[str, ...],
+    listing: bool,
+    checked: str | None,
+    clean: bool,
+    item: str,
+    form: str,
+) -> None:
+    """Back up the database into a folder of DIR, with a manifest that a restore can be compared with.
+
+    It counts only when pg_dump ended well, every byte could be read back, and the dump holds exactly the relations of
+    its snapshot. It is not proven before it was restored: see prove.
+    """
+    from migconsole.wiring import backups  # noqa: PLC0415 - start-up time of the commands that need none of it
+
+    speak = _speaker(form)
+    if checked:
+        found = backups.checked(Path(checked))
+        speak(f"whole: {found['path']}, {found['rows']:,} rows, manifest {found['sha256']}", found)
+        sys.exit(EXIT_OK)
+    if not directory:
+        raise UsageError("No directory is given", remedy="Name one with --directory DIR.")
+    if listing:
+        rows = backups.listed(Path(directory))
+        for row in rows:
+            for number, line in enumerate(backups.list_line(row).splitlines() if form == "text" else [""]):
+                if form == "text" or number == 0:
+                    speak(line, row)
+        sys.exit(EXIT_OK)
+    if clean:
+        for path in backups.cleaned(Path(directory)):
+            speak(f"removed {path}", {"removed": str(path)})
+        sys.exit(EXIT_OK)
+    wanted = backups.Options(state_dir, target, Path(directory), jobs, run_name, item, hashes)
+    sys.exit(asyncio.run(backups.backup(wanted, speak)))

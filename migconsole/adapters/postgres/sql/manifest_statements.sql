@@ -1,5 +1,6 @@
 -- The statements that give another database the same properties, each cut where the name belongs.
-WITH d AS (SELECT * FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())
+WITH d AS (SELECT oid, datdba, datconnlimit, datacl FROM pg_catalog.pg_database
+           WHERE datname = pg_catalog.current_database())
 SELECT kind, before, after FROM (
   SELECT 1 AS o, 'owner' AS kind, 'ALTER DATABASE ' AS before,
          pg_catalog.format(' OWNER TO %I', pg_catalog.pg_get_userbyid(d.datdba)) AS after

@@ -19,6 +19,7 @@ from migconsole.tui.app import MigconsoleApp
 from migconsole.tui.screens.dialogs.base import ChoiceDialog
 from migconsole.tui.screens.dialogs.confirm import ConfirmDialog
 from migconsole.tui.screens.main import MainScreen
+from migconsole.wiring import health
 from migconsole.wiring.opening import Options, create
 from migconsole.wiring.surfaces import demo_answers
 from tests.waiting import eventually
@@ -38,7 +39,8 @@ async def draw(demo: Demo) -> None:
     )
     await Headless(session, allowed, print).run()
     palettes, _ = load_palettes()
-    app = MigconsoleApp(session, palettes=palettes, opened=True, state_directory=demo.state_dir)
+    watched = health.opening_for(options, leave=False)
+    app = MigconsoleApp(session, health=watched, palettes=palettes, opened=True, state_directory=demo.state_dir)
     async with app.run_test(size=(128, 38), notifications=True) as pilot:
         await _scenes(app, pilot, session)
     await session.close()
@@ -53,7 +55,7 @@ async def _scenes(app: MigconsoleApp, pilot: Pilot[int], session: Session) -> No
         await eventually(condition, timeout=60)
         await pilot.pause()
 
-    await until(lambda: isinstance(app.screen, MainScreen) and len(session.monitor.view.history.get("tps", ())) > 12)
+    await until(lambda: isinstance(app.screen, MainScreen) and "tps" in _text(app) and "tps n/a" not in _text(app))
     screen = app.screen
     assert isinstance(screen, MainScreen)
     screen.steps.go("migrate")

@@ -24,6 +24,7 @@ import fcntl
 import json
 import os
 import secrets
+import signal
 import subprocess
 import sys
 import time
@@ -127,6 +128,19 @@ def running(directory: Path) -> int | None:
         return pid if processes.alive(pid, float(found["started"]), str(found["boot"])) else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def end(directory: Path, patience: float = 5.0) -> None:
+    """End the run's watcher, if one lives: in order, and by force after ``patience`` seconds. Never raises."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        pid = running(directory)
+        if pid is None:
+            return
+        with contextlib.suppress(OSError):
+            os.kill(pid, number)
+        until = time.monotonic() + patience
+        while running(directory) is not None and time.monotonic() < until:
+            time.sleep(0.02)
 
 
 def ask_to_retry(directory: Path) -> None:

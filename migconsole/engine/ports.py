@@ -10,7 +10,6 @@ from typing import Any, Protocol
 
 from migconsole.domain.events import Draft, Event
 from migconsole.domain.expectation import Observation
-from migconsole.domain.health import HealthSample
 from migconsole.domain.outcomes import JobOutcome
 from migconsole.domain.readings import Alarm, Reading
 
@@ -223,7 +222,7 @@ def _role(in_recovery: bool) -> str:
 
 
 class Database(Protocol):
-    """The target: identity, read-only queries, checks, health and cancelling our own backends."""
+    """The target: identity, read-only queries, checks, and cancelling our own backends."""
 
     async def identity(self) -> ServerIdentity:
         """Ask the server who it is; raises TargetError with a remedy when it cannot be asked."""
@@ -240,11 +239,14 @@ class Database(Protocol):
     async def check(self, name: str, arguments: Mapping[str, Any]) -> CheckResult:
         """Run a built-in check by name."""
 
-    async def sample(self) -> HealthSample:
-        """One reading of the strip's values; never raises, a dead server is a sample with a problem."""
-
     async def cancel(self, app_name: str) -> int:
         """``pg_cancel_backend`` on every backend with this application name; returns how many were signalled."""
+
+    async def signal(self, pid: int, backend_start: str, *, terminate: bool) -> str:
+        """Cancel what a session runs, or end it, if the pid is still that session.
+
+        Returns what became of it in words ("signalled", "nothing was signalled: …"); raises TargetError.
+        """
 
     async def ours(self, app_name: str) -> Sequence[Mapping[str, Any]]:
         """Backends with this application name: pid, state, query_start seconds ago, query."""

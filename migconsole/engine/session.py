@@ -17,7 +17,6 @@ from migconsole.domain.run import Attempt, Run
 from migconsole.domain.variables import is_secret_name
 from migconsole.engine.attempts import Attempts, Suspended
 from migconsole.engine.execution import Execution
-from migconsole.engine.monitor import Monitor
 from migconsole.engine.ports import (
     Database,
     Jobs,
@@ -82,7 +81,6 @@ class Session:
         self._index = {
             located.item.id: located for walk in (checklist.walk(), checklist.walk_rollback()) for located in walk
         }
-        self.monitor = Monitor(database, self._recorder.changed)
 
     # What is -------------------------------------------------------------------------------------------------------
 
@@ -175,7 +173,6 @@ class Session:
             return
         self._closed = True
         try:
-            await self.monitor.stop()
             await self._stopper.close()
             tasks = [task for task in (self._follower, self._identifying) if task is not None]
             for task in tasks:
@@ -307,6 +304,10 @@ class Session:
             )
         attempt, _ = await self._begin(item_id, alternative, confirmation or Confirmation(0))
         return attempt
+
+    async def signal(self, pid: int, backend_start: str, terminate: bool) -> str:
+        """Send a session of the server the signal that a person confirmed; see ``Database.signal``."""
+        return await self._database.signal(pid, backend_start, terminate=terminate)
 
     async def finished(self, item_id: str, attempt: int) -> Attempt:
         """Wait for the end of an attempt that this console follows."""

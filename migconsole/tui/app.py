@@ -29,7 +29,7 @@ from migconsole.tui.openings import Openings
 from migconsole.tui.operations import Operations
 from migconsole.tui.palette import RegistryProvider
 from migconsole.tui.screens.dialogs.base import Dialog
-from migconsole.tui.screens.health import HealthOpening, HealthScreen
+from migconsole.tui.screens.health import HealthAccess, HealthOpening, HealthScreen
 from migconsole.tui.screens.help import HelpScreen
 from migconsole.tui.screens.main import MainScreen
 from migconsole.tui.screens.runs import RunsScreen
@@ -68,7 +68,7 @@ class MigconsoleApp(Themed, Openings):
     ) -> None:
         super().__init__()
         self.session, self.library, self.clock = session, library, clock or Clock()
-        self._health = health
+        self._open_health = health
         self.take_palettes(palettes, theme_problems, theme)
         self._state_directory = state_directory
         self._opened = opened
@@ -82,6 +82,10 @@ class MigconsoleApp(Themed, Openings):
     def compose(self) -> ComposeResult:
         """What stands on the screen until the run is open."""
         yield Static("opening…", id="opening", markup=False)
+
+    def health_of(self, session: Session | None) -> HealthAccess | None:
+        """What the health of a run, or of the watched target without one, is read with."""
+        return self._open_health(session) if self._open_health is not None else None
 
     async def on_mount(self) -> None:
         """Show the first screen at once; connecting goes on behind it."""
@@ -102,6 +106,7 @@ class MigconsoleApp(Themed, Openings):
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.forget_health()
         if self.session is not None and self._opened:
             await self.session.close()
 
@@ -125,7 +130,7 @@ class MigconsoleApp(Themed, Openings):
         """The context of the topmost screen that is no dialog."""
         for screen in reversed(self.screen_stack):
             if isinstance(screen, MainScreen | RunsScreen | TimelineScreen | HealthScreen):
-                context = replace(screen.context(), health=self._health is not None)
+                context = replace(screen.context(), health=self._open_health is not None)
                 return context if self.library is None else replace(context, library=True)
         return Context(screen="", session=self.session)
 
@@ -247,7 +252,7 @@ class MigconsoleApp(Themed, Openings):
 
     def command_health(self) -> None:
         """The database in view."""
-        access = self._health(self.session) if self._health is not None else None
+        access = self.health or self.health_of(self.session)
         if access is None:
             self.hint("health: no watcher runs: there is nothing to show")
             return

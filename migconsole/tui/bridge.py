@@ -7,7 +7,6 @@ from collections.abc import Callable
 from textual.app import App
 from textual.message import Message
 
-from migconsole.domain.health import HealthView
 from migconsole.engine.session import Session
 from migconsole.tui.format import Clock
 
@@ -17,14 +16,6 @@ FRAME = 1 / 20
 
 class RunChanged(Message, bubble=False):
     """The run, its verdicts or who drives changed."""
-
-
-class HealthChanged(Message, bubble=False):
-    """There is a new health view."""
-
-    def __init__(self, view: HealthView) -> None:
-        super().__init__()
-        self.view = view
 
 
 class Tick(Message, bubble=False):
@@ -37,7 +28,6 @@ class Bridge:
     def __init__(self, app: App[int], session: Session, clock: Clock) -> None:
         self._app, self._session, self._clock = app, session, clock
         self._version = -1
-        self._view: HealthView | None = None
         self._second = -1
         self._dirty = True
         self._unsubscribe: Callable[[], None] = session.subscribe(self._mark)
@@ -57,10 +47,6 @@ class Bridge:
         if self._dirty or self._session.version != self._version:
             self._dirty, self._version = False, self._session.version
             messages.append(RunChanged)
-        view = self._session.monitor.view
-        if view is not self._view:
-            self._view = view
-            messages.append(lambda: HealthChanged(view))
         second = int(self._clock.monotonic())
         if second != self._second:
             self._second = second

@@ -11,6 +11,7 @@ from migconsole.tui.bridge import Bridge
 from migconsole.tui.exits import Exits
 from migconsole.tui.library import Library
 from migconsole.tui.screens.dialogs.leaving import resume_dialog, resumed
+from migconsole.tui.screens.health.ports import HealthAccess
 from migconsole.tui.screens.main import MainScreen
 from migconsole.tui.screens.runs import RunsScreen
 
@@ -20,19 +21,32 @@ class Openings(Exits):
 
     library: Library | None
     failure: MigconsoleError | None = None
+    health: HealthAccess | None = None
     _bridge: Bridge | None = None
 
     def trouble(self, error: MigconsoleError) -> None:
         """Say what went wrong."""
         raise NotImplementedError
 
+    def health_of(self, session: Session | None) -> HealthAccess | None:
+        """What the health of a run is read with; None where nothing samples it."""
+        raise NotImplementedError
+
+    async def forget_health(self) -> None:
+        """Stop looking after the watcher of the run that is left; it goes on by itself."""
+        health, self.health = self.health, None
+        if health is not None and health.keeper is not None:
+            await health.keeper.close()
+
     async def enter(self, session: Session) -> None:
         """Open a session unless it is, and show it; after an absence, what happened meanwhile."""
         if not self._opened and not await self._open(session):
             return
         self.session, self._opened = session, True
-        session.monitor.start()
-        screen = MainScreen(session, self.clock)
+        self.health = self.health_of(session)
+        if self.health is not None and self.health.keeper is not None:
+            self.health.keeper.start()
+        screen = MainScreen(session, self.clock, self.health)
         screen.waiting = session.driving and resumed(session)
         await self.push_screen(screen)
         self._bridge = Bridge(self, session, self.clock)
@@ -86,6 +100,7 @@ class Openings(Exits):
             self._bridge = None
         while len(self.screen_stack) > 1 and not isinstance(self.screen, RunsScreen):
             await self.pop_screen()
+        await self.forget_health()
         if session is not None:
             await session.close()
         if isinstance(self.screen, RunsScreen):

@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from migconsole.adapters import processes, watchers
 from migconsole.adapters.health_store import HealthReader
-from migconsole.adapters.postgres.probes.signals import SignalSession
-from migconsole.adapters.runs import RunDirectory
+from migconsole.adapters.postgres.backends import Backends
 from migconsole.adapters.themes import load_palettes
 from migconsole.domain.readings import Alarm
 from migconsole.domain.thresholds import THRESHOLDS, Phase, Thresholds
 from migconsole.engine.session import Session
 from migconsole.errors import UsageError
-from migconsole.wiring import opening, watching
+from migconsole.wiring import watching
 from migconsole.wiring.opening import Options
 
 if TYPE_CHECKING:
     from migconsole.tui.screens.health import HealthAccess
 
 
-def opening_for(options: Options) -> Callable[[Session | None], HealthAccess | None]:
-    """What the console opens its health screen with. It only reads: a watcher that does not run is said there."""
+def opening_for(options: Options, *, leave: bool = True) -> Callable[[Session | None], HealthAccess | None]:
+    """How the console sees the health of a run: it reads what the run's watcher writes, and keeps one alive.
+
+    A read-only console keeps none: it relies on whoever drives. Without ``leave`` the watcher ends with the console.
+    """
     from migconsole.tui.screens.health import HealthAccess, HealthPorts  # noqa: PLC0415 - headless use needs no screens
 
     readers: dict[str, HealthReader] = {}
@@ -34,23 +35,18 @@ def opening_for(options: Options) -> Callable[[Session | None], HealthAccess | N
         path = session.directory / watching.HEALTH
         reader = readers.setdefault(str(path), HealthReader(path))
 
-        async def signal(pid: int, backend_start: str, terminate: bool) -> object:
-            # The target with its password is resolved again only when somebody confirmed to need it.
-            _, setting = await asyncio.to_thread(opening.restored, RunDirectory(session.directory), options)
-            own = SignalSession(setting.target, session.directory.name[-4:])
-            return await _signalled(own, pid, backend_start, terminate)
-
         async def acknowledge(alarm: Alarm) -> None:
             await session.acknowledge(alarm.id)
 
         ports = HealthPorts(
-            signal=signal,
+            signal=session.signal,
             acknowledge=acknowledge,
             retry=lambda: watchers.ask_to_retry(session.directory),
             phase=lambda: _phase(reader.phase()),
             thresholds=_thresholds(session),
         )
-        return HealthAccess(reader, ports)
+        keeper = None if options.read_only else watching.WatcherKeeper(session.directory, options, leave=leave)
+        return HealthAccess(reader, ports, keeper)
 
     return opened
 
@@ -62,22 +58,22 @@ async def show_alone(watched: watching.Watching) -> int:
     """
     from migconsole.tui.screens.health import HealthPorts, run_alone  # noqa: PLC0415 - lines need no screens
 
+    backends = Backends(watched.target)
+
     async def signal(pid: int, backend_start: str, terminate: bool) -> object:
-        return await _signalled(SignalSession(watched.target), pid, backend_start, terminate)
+        return await backends.signal(pid, backend_start, terminate=terminate)
 
     async def acknowledge(alarm: Alarm) -> None:
         await watched.acknowledge(alarm.id, processes.login_name())
 
     ports = HealthPorts(title=watched.target.display, signal=signal, acknowledge=acknowledge)
     palettes, _ = load_palettes()
-    return await run_alone(watched.source, ports, palettes=palettes)
-
-
-async def _signalled(own: SignalSession, pid: int, backend_start: str, terminate: bool) -> object:
     try:
-        return await (own.terminate if terminate else own.cancel)(pid, backend_start)
+        # Before anybody locks anything; what keeps it out is told when it is needed.
+        await backends.prepare()
+        return await run_alone(watched.source, ports, palettes=palettes)
     finally:
-        await own.close()
+        await backends.close()
 
 
 def _phase(name: str) -> Phase:

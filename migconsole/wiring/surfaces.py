@@ -50,7 +50,7 @@ class RunLibrary:
         return await opening.create(str(checklist), self._options)
 
 
-def show(start: Opening | None, options: Options) -> int:
+def show(start: Opening | None, options: Options, *, leave_watcher: bool = True) -> int:
     """Open a session in the full screen, the runs screen without one; returns the exit code."""
     from migconsole.tui.launch import run_console  # noqa: PLC0415 - headless use must not load the screen library
 
@@ -58,7 +58,7 @@ def show(start: Opening | None, options: Options) -> int:
     return run_console(
         start=start,
         library=RunLibrary(options),
-        health=health.opening_for(options),
+        health=health.opening_for(options, leave=leave_watcher),
         palettes=palettes,
         theme_problems=problems,
         theme=options.theme,
@@ -137,7 +137,7 @@ def demo(scenario: str, *, keep: bool, headless_run: bool, options: Options, say
             )
             code = asyncio.run(headless(start, allowed, say))
         else:
-            code = show(start, chosen)
+            code = show(start, chosen, leave_watcher=False)
     if prepared.come_back:
         say(prepared.come_back)
     return code

@@ -14,7 +14,7 @@ import tomllib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import platformdirs
 
@@ -40,6 +40,8 @@ from migconsole.engine.watcher import Watcher
 from migconsole.errors import EXIT_OK, JournalError, MigconsoleError, UsageError
 from migconsole.wiring import opening
 from migconsole.wiring.opening import Options
+
+T = TypeVar("T")
 
 HEALTH = "health.db"
 DAY = 86400.0
@@ -194,14 +196,16 @@ class WatcherKeeper:
     """Keeps a run's watcher alive for as long as a console is open; any number of consoles may.
 
     It ends with the run. ``problem`` says why there is no watcher. ``close`` leaves the watcher running: it outlives
-    the console on purpose.
+    the console on purpose, except where a demo says that nothing may stay (``leave``).
     """
 
     FIRST_PAUSE = 2.0
     LONGEST_PAUSE = 60.0
 
-    def __init__(self, directory: Path, options: Options, until: float = DAY) -> None:
+    def __init__(self, directory: Path, options: Options, until: float = DAY, *, leave: bool = True) -> None:
         self._directory = directory
+        self._leave = leave
+        self._starting: asyncio.Future[int] | None = None
         self._options = options
         self._until = until
         self._task: asyncio.Task[None] | None = None
@@ -218,18 +222,51 @@ class WatcherKeeper:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
             self._task = None
+        if not self._leave:
+            if self._starting is not None:
+                await asyncio.gather(self._starting, return_exceptions=True)
+            await asyncio.to_thread(watchers.end, self._directory)
 
     async def _keep(self) -> None:
         pause = self.FIRST_PAUSE
         while watchers.running(self._directory) or not await asyncio.to_thread(_ended, self._directory):
             try:
-                await asyncio.to_thread(ensure_watcher, self._directory, self._options, self._until)
+                # On a thread that the end of this process does not wait for: a watcher may take long to begin.
+                self._starting = _in_the_background(lambda: ensure_watcher(self._directory, self._options, self._until))
+                await asyncio.shield(self._starting)
             except MigconsoleError as error:
                 self.problem = str(error)
                 pause = min(pause * 2, self.LONGEST_PAUSE)
             else:
                 self.problem, pause = "", self.FIRST_PAUSE
             await asyncio.sleep(pause)
+
+
+def _in_the_background(work: Callable[[], T]) -> asyncio.Future[T]:
+    """Do work on a thread that ends with the process."""
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[T] = loop.create_future()
+    future.add_done_callback(lambda done: done.cancelled() or done.exception())
+
+    def told(result: T | None, error: BaseException | None) -> None:
+        if future.done():
+            return
+        if error is not None:
+            future.set_exception(error)
+        else:
+            future.set_result(result)  # type: ignore[arg-type]
+
+    def doing() -> None:
+        result, error = None, None
+        try:
+            result = work()
+        except BaseException as failure:
+            error = failure
+        with contextlib.suppress(RuntimeError):  # the loop is gone, and with it whoever wanted to know
+            loop.call_soon_threadsafe(told, result, error)
+
+    threading.Thread(target=doing, name="watcher start", daemon=True).start()
+    return future
 
 
 def _ended(directory: Path) -> bool:

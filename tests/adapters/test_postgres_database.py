@@ -1,19 +1,19 @@
-"""The target as the engine sees it, on a real server: queries, the pulse, our own backends, and a server that dies."""
+"""The target as the engine sees it, on a real server: queries, our own backends, and a server that dies."""
 
 from __future__ import annotations
 
 import asyncio
 import subprocess
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from typing import Any
 
 import asyncpg
 import pytest
 
 from migconsole.adapters.postgres import queries
 from migconsole.adapters.postgres.database import ROW_LIMIT, PostgresDatabase
-from migconsole.adapters.postgres.pulse import LONGEST_PAUSE, Pulse
 from migconsole.adapters.postgres.target import resolve_target
 from migconsole.adapters.postgres.values import LONGEST_TEXT, plain, table
 from migconsole.demo.server import EmbeddedServer
@@ -63,7 +63,7 @@ async def test_nothing_of_ours_stays_in_the_target(opened: PostgresDatabase, dat
     await opened.identity()
     await ask(opened, "SELECT 1")
     await opened.check("connections", {})
-    await opened.sample()
+    assert await opened.ours("mc/x/y") == []
     ours = f"application_name LIKE 'migconsole/{RUN[:8]}/%' AND datname = '{database.name}'"
     await eventually(lambda: database.psql(f"SELECT count(*) FROM pg_stat_activity WHERE {ours}") == "0")
 
@@ -234,152 +234,34 @@ async def test_giving_up_leaves_no_backend_behind(opened: PostgresDatabase, data
 
 
 async def test_many_questions_at_once(opened: PostgresDatabase) -> None:
-    answers = await asyncio.gather(*(ask(opened, f"SELECT {n}") for n in range(8)), opened.sample(), opened.identity())
+    answers = await asyncio.gather(*(ask(opened, f"SELECT {n}") for n in range(8)), opened.identity())
     assert [answer for answer in answers[:8]] == [[[n]] for n in range(8)]
 
 
-# -- the pulse ---------------------------------------------------------------------------------------------------------
+# -- the session that signals ------------------------------------------------------------------------------------------
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-async def clock() -> Clock:
-    return Clock()
-
-
-async def test_a_sample_says_what_goes_on(opened: PostgresDatabase, database: Database) -> None:
-    waiting = await asyncpg.connect(database.url)
-    holder = await asyncpg.connect(database.url)
-    database.psql("CREATE TABLE t (a int)")
-    task: asyncio.Task[object] | None = None
-    try:
-        await holder.execute("BEGIN; LOCK t IN ACCESS EXCLUSIVE MODE")
-        task = asyncio.create_task(waiting.execute("SELECT * FROM t"))
-        await eventually(lambda: database.psql("SELECT count(*) FROM pg_locks WHERE NOT granted") == "1")
-        sample = await opened.sample()
-        assert sample.problem == ""
-        assert sample.connections == {"active": 1, "idle in transaction": 1}
-        assert sample.blocked == 1
-        assert sample.oldest_xact is not None
-        assert 0 < sample.oldest_xact < 60
-        assert sample.max_connections == 100
-        assert (sample.server_connections or 0) >= 2
-        assert sample.database_size == pytest.approx(
-            int(database.psql("SELECT pg_database_size(current_database())")), rel=0.1
-        )
-        assert sample.server_time.startswith("20")
-    finally:
-        await holder.close()
-        if task is not None:
-            await task
-        await waiting.close()
-
-
-async def test_counters_grow_with_work(opened: PostgresDatabase, database: Database) -> None:
-    before = await opened.sample()
-    database.psql("CREATE TABLE t (a int); INSERT INTO t SELECT generate_series(1, 1000)")
-
-    async def counted() -> bool:
-        now = await opened.sample()
-        return (now.commits or 0) > (before.commits or 0) and (now.blocks_hit or 0) > (before.blocks_hit or 0)
-
-    await eventually(counted)
-
-
-async def test_the_size_is_not_read_with_every_sample(database: Database, clock: Clock) -> None:
-    pulse = Pulse(target(database.url), clock=clock)
-    first = (await pulse.sample()).database_size
-    database.psql("CREATE TABLE t AS SELECT generate_series(1, 50000) AS n")
-    assert (await pulse.sample()).database_size == first
-    clock.now += 60
-    assert ((await pulse.sample()).database_size or 0) > (first or 0)
-    await pulse.close()
-
-
-async def test_a_role_without_privileges_is_told_so_and_shown_no_health(database: Database) -> None:
-    with suppress(Exception):
-        database.psql("CREATE ROLE nobody_special LOGIN")
-    other = await asyncpg.connect(database.url)
-    seen = PostgresDatabase(target(database.server.url(database.name, "nobody_special")))
-    sample = await seen.sample()
-    assert sample.blocked is None
-    assert sample.oldest_xact is None
-    assert "pg_read_all_stats" in sample.problem
-    assert sample.connections == {"hidden": 1}
-    await seen.close()
-    await other.close()
-
-
-async def test_the_pulse_outlives_locked_catalogues(database: Database, clock: Clock) -> None:
-    """New sessions hang while these are locked, also in other databases; the pulse must have been there before."""
-    pulse = Pulse(target(database.url), clock=clock)
-    assert (await pulse.sample()).problem == ""
+async def test_our_backends_are_found_and_cancelled_under_locked_catalogues(
+    opened: PostgresDatabase, database: Database
+) -> None:
+    """New sessions hang while these are locked, also in other databases; this one must have been there before."""
+    await opened.identity()
+    name = "mc/f00dface/87654321"
     holder = await asyncpg.connect(database.url)
     try:
-        for catalogue in ("pg_class", "pg_attribute", "pg_authid", "pg_database"):
-            await holder.execute(f"BEGIN; LOCK pg_catalog.{catalogue} IN ACCESS EXCLUSIVE MODE")
-            clock.now += 60
-            began = time.monotonic()
-            sample = await pulse.sample()
-            took = time.monotonic() - began
-            await holder.execute("ROLLBACK")
-            assert sample.problem == "", catalogue
-            assert sample.connections, catalogue
-            assert took < 1, catalogue
+        with backend(database, name, "SELECT pg_sleep(60)") as ours:
+            await eventually(lambda: opened.ours(name))
+            for catalogue in ("pg_class", "pg_attribute", "pg_authid", "pg_database"):
+                await holder.execute(f"BEGIN; LOCK pg_catalog.{catalogue} IN ACCESS EXCLUSIVE MODE")
+                began = time.monotonic()
+                assert len(await opened.ours(name)) == 1, catalogue
+                assert time.monotonic() - began < 1, catalogue
+                if catalogue == "pg_database":
+                    assert await opened.cancel(name) == 1
+                await holder.execute("ROLLBACK")
+            assert wait_until(lambda: ours.poll() is not None)
     finally:
         await holder.close()
-        await pulse.close()
-
-
-async def test_another_database_under_the_name_is_followed(database: Database, clock: Clock) -> None:
-    pulse = Pulse(target(database.url), clock=clock)
-    await pulse.sample()
-    server, name = database.server, database.name
-    server.psql(f"ALTER DATABASE {name} RENAME TO {name}_old")
-    server.psql(f"CREATE DATABASE {name}")
-    try:
-        clock.now += 60
-        other = await asyncpg.connect(database.url)
-        assert (await pulse.sample()).connections == {"idle": 1}
-        await other.close()
-        server.psql(f"DROP DATABASE {name}")
-        clock.now += 60
-        assert "no database" in (await pulse.sample()).problem
-    finally:
-        await pulse.close()
-        server.psql(f"DROP DATABASE IF EXISTS {name}")
-        server.psql(f"ALTER DATABASE {name}_old RENAME TO {name}")
-
-
-async def test_a_server_that_dies_is_a_sample_and_comes_back(own_server: EmbeddedServer, clock: Clock) -> None:
-    pulse = Pulse(target(own_server.url()), clock=clock)
-    assert (await pulse.sample()).problem == ""
-    own_server.kill()
-    dead = await pulse.sample()
-    assert dead.problem
-    assert dead.connections is None
-    began = time.monotonic()
-    assert "next try" in (await pulse.sample()).problem, "no attempt within the pause"
-    assert time.monotonic() - began < 0.1
-    for _ in range(8):
-        clock.now += LONGEST_PAUSE
-        assert (await pulse.sample()).problem
-    own_server.start()
-    clock.now += LONGEST_PAUSE
-
-    async def back() -> bool:
-        clock.now += LONGEST_PAUSE
-        return (await pulse.sample()).problem == ""
-
-    await eventually(back, timeout=15)
-    await pulse.close()
 
 
 async def test_a_server_killed_under_a_query(own_server: EmbeddedServer) -> None:
@@ -398,16 +280,15 @@ async def test_a_server_killed_under_a_query(own_server: EmbeddedServer) -> None
     await database.close()
 
 
-async def test_the_pulse_finds_another_maintenance_database(own_server: EmbeddedServer) -> None:
+async def test_it_finds_another_maintenance_database(own_server: EmbeddedServer) -> None:
     own_server.psql("CREATE DATABASE app; CREATE ROLE app LOGIN; REVOKE CONNECT ON DATABASE postgres FROM public;"
                     "GRANT pg_monitor TO app")  # fmt: skip
     database = PostgresDatabase(target(own_server.url("app", "app")))
-    assert (await database.sample()).problem == ""
+    assert await database.ours("mc/x/y") == []
     await database.close()
     own_server.psql("REVOKE CONNECT ON DATABASE template1 FROM public")
-    sample = await database.sample()
-    assert "maintenance database" in sample.problem
-    assert sample.connections is None
+    with pytest.raises(TargetError, match="maintenance database"):
+        await database.ours("mc/x/y")
 
 
 # -- our own backends --------------------------------------------------------------------------------------------------
@@ -431,7 +312,7 @@ async def test_our_backends_are_found_and_cancelled(opened: PostgresDatabase, da
         backend(database, name, "SELECT pg_sleep(60)") as ours,
         backend(database, "mc/other", "SELECT pg_sleep(61)") as other,
     ):
-        found = await eventually(lambda: opened.ours(name))
+        found = await eventually(lambda: _running(opened, name))
         assert [row["query"] for row in found] == ["SELECT pg_sleep(60)"]
         assert found[0]["state"] == "active"
         assert found[0]["query_start"] < 60
@@ -445,6 +326,10 @@ async def test_our_backends_are_found_and_cancelled(opened: PostgresDatabase, da
         assert await opened.cancel(name) == 0
 
 
+async def _running(opened: PostgresDatabase, name: str) -> list[Mapping[str, Any]]:
+    return [row for row in await opened.ours(name) if row["query"]]
+
+
 async def test_an_empty_name_is_nobodys(opened: PostgresDatabase) -> None:
     with pytest.raises(ValueError, match="everybody"):
         await opened.cancel("")
@@ -452,7 +337,7 @@ async def test_an_empty_name_is_nobodys(opened: PostgresDatabase) -> None:
 
 async def test_ours_on_a_dead_server_is_unknown_not_none(own_server: EmbeddedServer) -> None:
     database = PostgresDatabase(target(own_server.url()))
-    await database.sample()
+    await database.identity()
     own_server.kill()
     for _ in range(2):
         with pytest.raises(TargetError):
@@ -463,7 +348,7 @@ async def test_ours_on_a_dead_server_is_unknown_not_none(own_server: EmbeddedSer
 
 
 def test_every_query_is_loaded_for_the_version() -> None:
-    assert set(queries.names()) >= {"identity", "pulse_activity", "slots"}
+    assert set(queries.names()) >= {"identity", "ours", "slots"}
     assert "NULL::text AS wal_status" in (queries.load("slots", 120_000) or "")
     assert "NULL::text AS wal_status" not in (queries.load("slots", 160_000) or "")
     assert all(queries.load(name, queries.OLDEST) for name in queries.names())

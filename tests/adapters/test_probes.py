@@ -12,12 +12,12 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
+from migconsole.adapters.postgres.backends import Backends, Outcome
 from migconsole.adapters.postgres.probes.capabilities import variants
 from migconsole.adapters.postgres.probes.catalogue import BY_NAME, PROBES, Hazard, Through, Tier
 from migconsole.adapters.postgres.probes.masking import Masking
 from migconsole.adapters.postgres.probes.runner import Probes
 from migconsole.adapters.postgres.probes.session import lock_timeout
-from migconsole.adapters.postgres.probes.signals import Outcome, SignalSession
 from migconsole.adapters.postgres.probes.sources import SOURCES
 from migconsole.adapters.postgres.target import resolve_target
 from migconsole.demo.server import EmbeddedServer
@@ -236,11 +236,11 @@ async def test_the_migration_is_a_named_node_of_the_tree(looked_at: Database, pr
         assert (queue["granted"], queue["behind"], queue["watched"]) == (False, 2, True)
         (idle,) = found["idle_in_xact"].rows
         assert (idle["pid"], idle["watched"]) == (reader.get_server_pid(), ["public.t"])
-        signals = SignalSession(resolve_target(url, environment={}), harness.RUN)
+        signals = Backends(resolve_target(url, environment={}), harness.RUN)
         try:
             wrong = "2001-01-01T00:00:00+00:00"
-            assert await signals.terminate(idle["pid"], wrong) is Outcome.GONE
-            assert await signals.terminate(idle["pid"], idle["backend_start"]) is Outcome.SIGNALLED
+            assert await signals.signal(idle["pid"], wrong, terminate=True) is Outcome.GONE
+            assert await signals.signal(idle["pid"], idle["backend_start"], terminate=True) is Outcome.SIGNALLED
         finally:
             await signals.close()
         await asyncio.gather(*waiting)
@@ -252,9 +252,9 @@ async def test_a_signal_without_the_privilege_says_so(looked_at: Database, watch
     async with harness.client(looked_at.url) as app, harness.client(looked_at.url, "look") as look:
         pid = app.get_server_pid()
         began = await look.fetchval("SELECT backend_start FROM pg_stat_activity WHERE pid = $1", pid)
-        signals = SignalSession(resolve_target(looked_at.server.url(looked_at.name, watcher_role), environment={}))
+        signals = Backends(resolve_target(looked_at.server.url(looked_at.name, watcher_role), environment={}))
         try:
-            assert await signals.cancel(pid, began.isoformat()) is Outcome.NO_PRIVILEGE
+            assert await signals.signal(pid, began.isoformat(), terminate=False) is Outcome.NO_PRIVILEGE
         finally:
             await signals.close()
         assert await app.fetchval("SELECT 1") == 1

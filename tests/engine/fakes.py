@@ -34,7 +34,6 @@ from migconsole.domain.checklist import (
 )
 from migconsole.domain.events import GENESIS, Draft, Event, Kind, canonical, chain_hash
 from migconsole.domain.expectation import Expectation, Observation, parse
-from migconsole.domain.health import HealthSample
 from migconsole.engine.ports import (
     CheckResult,
     JobPhase,
@@ -283,7 +282,6 @@ class ScriptedDatabase:
         self.asked: list[Any] = []
         self.cancelled: list[str] = []
         self.backends: list[list[Mapping[str, Any]]] = []
-        self.sampled = 0
         self.closed = False
 
     async def identity(self) -> ServerIdentity:
@@ -313,10 +311,6 @@ class ScriptedDatabase:
             raise self.fault
         if self.down:
             raise TargetError("The server cannot be reached", self.down)
-
-    async def sample(self) -> HealthSample:
-        self.sampled += 1
-        return HealthSample(float(self.sampled), blocked=0)
 
     async def cancel(self, app_name: str) -> int:
         if self.down:

@@ -706,15 +706,6 @@ async def test_presences_come_and_go(world: World) -> None:
     await eventually(lambda: {p.console for p in first.presences} == {"one"})
 
 
-async def test_the_monitor_samples_until_the_session_closes(world: World) -> None:
-    session = await world.opened()
-    session.monitor.start()
-    session.monitor.start()
-    await eventually(lambda: session.monitor.view.sample)
-    await session.close()
-    assert session.monitor._task is None
-
-
 async def test_a_password_that_is_a_word_of_the_record_changes_nothing(world: World) -> None:
     """Redaction is by value; what the fold runs on is not text of the outside."""
     session = world.session()

@@ -36,7 +36,6 @@ from migconsole.domain.checklist import (
 )
 from migconsole.domain.events import GENESIS, Draft, Event, Kind, canonical, chain_hash
 from migconsole.domain.expectation import Condition, Expectation, Observation
-from migconsole.domain.health import HealthSample
 from migconsole.engine.ports import (
     CheckResult,
     JobPhase,
@@ -54,6 +53,8 @@ from migconsole.engine.session import Session
 from migconsole.errors import JournalError, StoppedError, TargetError
 from migconsole.tui.app import MigconsoleApp
 from migconsole.tui.format import Clock
+from migconsole.tui.screens.health import HealthAccess
+from migconsole.tui.screens.main import MainScreen
 
 START = datetime(2030, 3, 9, 0, 43, 0, tzinfo=UTC)
 CONSOLE = "console-1"
@@ -248,9 +249,8 @@ class FakeDatabase:
     async def check(self, name: str, arguments: Mapping[str, Any]) -> CheckResult:
         return CheckResult((Observation(values={"free": 1}),), (f"{name}: fine",), self.judgement)
 
-    async def sample(self) -> HealthSample:
-        await asyncio.sleep(3600)
-        raise AssertionError("tests show their own samples")
+    async def signal(self, pid: int, backend_start: str, *, terminate: bool) -> str:
+        return "signalled"
 
     async def cancel(self, app_name: str) -> int:
         return 0
@@ -305,24 +305,6 @@ class FakeLibrary:
     async def create(self, checklist: Path) -> Session:
         self.asked.append(("checklist", checklist))
         return self.world.session()
-
-
-def sample(at: float, **changed: Any) -> HealthSample:
-    values: dict[str, Any] = {
-        "connections": {"active": 9, "idle": 21, "idle in transaction": 4},
-        "max_connections": 100,
-        "blocked": 3,
-        "oldest_xact": 41.0,
-        "database_size": 13_207_024_435,
-        "commits": int(at * 412),
-        "rollbacks": 0,
-        "blocks_hit": int(at * 9920),
-        "blocks_read": int(at * 80),
-    }
-    values |= changed
-    if values["connections"] is not None:
-        values.setdefault("server_connections", sum(values["connections"].values()))
-    return HealthSample(at, **values)
 
 
 def checklist(extra: Sequence[Item] = ()) -> Checklist:
@@ -422,6 +404,10 @@ class World:
         self.files = FakeFiles(self.directory)
         self.jobs = FakeJobs()
         self.database = FakeDatabase()
+        # The other module takes what is hostile from this one.
+        from tests.tui.health_source import FakeHealth
+
+        self.watched = FakeHealth(self.hands.moment.timestamp())
         environment = self.list.target.environment
         opened = {
             "run": "run-1",
@@ -461,8 +447,14 @@ class World:
 
     def app(self, theme: str = "midnight", **more: Any) -> MigconsoleApp:
         palettes, problems = load_palettes()
+        more.setdefault("health", lambda session: HealthAccess(self.watched))
         return MigconsoleApp(
-            self.session(), palettes=palettes, theme_problems=problems, theme=theme, clock=self.hands.clock, **more
+            self.session(),
+            palettes=palettes,
+            theme_problems=problems,
+            theme=theme,
+            clock=self.hands.clock,
+            **more,
         )
 
     # -- history: what happened before the console was opened -----------------------------------------------------
@@ -515,20 +507,11 @@ class World:
         self.hands.forward(192)
 
     def health(self, app: MigconsoleApp) -> None:
-        """Give the monitor a minute of samples that do not change."""
-        from migconsole.domain.health import HealthHistory
+        """Let a watcher have sampled for two minutes, and look."""
+        from tests.tui.health_source import sampled
 
-        assert app.session is not None
-        history = HealthHistory()
-        now = self.hands.mono
-        for step in range(30):
-            at = now - 60 + step * 2
-            blocked = 0 if step < 22 else step - 26 if step > 26 else 1
-            value = sample(
-                at,
-                blocked=blocked,
-                commits=int(400 * at + 60 * (step % 7) * step),
-                connections={"active": 4 + step % 6, "idle": 21, "idle in transaction": step // 8},
-            )
-            view = history.add(value, 0.004)
-        app.session.monitor.view = view
+        self.watched.now = self.hands.moment.timestamp()
+        sampled(self.watched)
+        for screen in app.screen_stack:
+            if isinstance(screen, MainScreen):
+                screen.look_at_health()

@@ -452,3 +452,39 @@ def health_at(now: float) -> FakeHealth:
         Alarm(1, "long_xact", Level.WARN, f"the transaction of pid 5102 ({HOSTILE}) is 6m old", now - 200.0),
     ]
     return health
+
+
+def sampled(health: FakeHealth) -> None:
+    """Two minutes of a migration that waits for one session and holds up three, as the strip shows them."""
+    counts = {"active": 9, "idle": 21, "idle_in_xact": 3}
+    health.put("conn_saturation", [{"used": 33, "slots": 100, "used_share": 0.33, **counts}])
+    health.put("lock_tree", [{"pid": 5102, "waits_for": 0, "holds_up": 4}, *_victims()])
+    health.put("migration_session", [_standing(4711)])
+    health.put("long_xact", [{"kind": "transaction", "pid": 5102, "age_s": 41.0}])
+    health.put("wal_rate", [{"position": 1, "rate": 4.2e6, "in_recovery": False}])
+    health.put("db_counters", [{"tps": 412.0, "rollback_share": 0.01, "cache_hit": 0.992, "deadlocks_per_min": 0.0}])
+    health.put("rewrite_eta", [{"database_size": 13_207_024_435, "growth": 1_180_000_000}], age=3.0)
+    health.put("replication_lag", [{"standby": "s1", "replay_bytes": 0}])
+    times = [health.now - 120 + 2 * step for step in range(60)]
+    health.lines = {
+        "connections_share": [(at, 0.2 + 0.02 * (step % 7)) for step, at in enumerate(times)],
+        "tps": [(at, 400.0 + 60 * (step % 5)) for step, at in enumerate(times)],
+        "blocked": [(at, 0.0 if step < 54 else 3.0) for step, at in enumerate(times)],
+    }
+
+
+def _victims() -> list[dict[str, Any]]:
+    return [{"pid": pid, "waits_for": 1, "holds_up": 0, "wait_s": 6.2} for pid in (5201, 5202, 5203)]
+
+
+def _standing(pid: int) -> dict[str, Any]:
+    summary = "waits for 1, holds up 3, oldest victim 6.2 s"
+    found = {
+        "found": True,
+        "running": True,
+        "pid": pid,
+        "state": "active",
+        "wait_type": "Lock",
+        "wait_event": "relation",
+    }
+    return found | {"waits_for": 1, "holds_up": 3, "oldest_victim_s": 6.2, "summary": summary}

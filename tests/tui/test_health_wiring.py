@@ -17,7 +17,7 @@ from tests.tui.health_source import session
 
 
 async def test_without_a_watcher_the_screen_opens_and_says_so(tmp_path: Path) -> None:
-    async with console(World(tmp_path), health=opening_for(Options())) as c:
+    async with console(World(tmp_path), health=opening_for(Options(read_only=True))) as c:
         await c.press("D")
         await c.shown(HealthScreen)
         assert "no watcher runs" in c.text()
@@ -37,7 +37,7 @@ async def test_what_a_watcher_wrote_is_shown_and_an_alarm_is_acknowledged_in_the
     await writer.close()
     raised = {"alarm": 7, "change": "raised", "probe": "long_xact", "level": "warn", "message": "old", "at": ""}
     world.journal.put(Kind.ALARM, raised, actor="watcher")
-    async with console(world, health=opening_for(Options())) as c:
+    async with console(world, health=opening_for(Options(read_only=True))) as c:
         await c.press("D")
         await c.shown(HealthScreen)
         await c.press("2")

@@ -9,15 +9,15 @@ import pytest
 
 from migconsole.domain.checklist import Checklist, Item, Phase, Section, Step, TargetSpec
 from migconsole.domain.checklist import Run as RunAction
-from migconsole.domain.health import HealthHistory
 from migconsole.domain.items import ItemState
+from migconsole.domain.readings import Alarm, Level, Quality
 from migconsole.domain.run import Run
+from migconsole.engine.ports import WatcherState
 from migconsole.tui import rows
 from migconsole.tui.screens.dialogs.base import FormDialog
 from migconsole.tui.screens.dialogs.confirm import ConfirmDialog
-from migconsole.tui.widgets.health_strip import HealthStrip
 from tests.tui.driving import console
-from tests.tui.fakes import HOSTILE, IDENTITY, World, checklist, sample
+from tests.tui.fakes import HOSTILE, IDENTITY, World, checklist
 
 LINES = {(80, 24): 24, (120, 40): 40, (200, 60): 60}
 
@@ -28,7 +28,7 @@ async def test_header_status_and_footer_are_there_at_every_size(size: tuple[int,
     world.half_way()
     async with console(world, size) as c:
         world.health(c.app)
-        await c.until(lambda: "33/100" in c.text())
+        await c.until(lambda: ("33/100" if size[0] > 80 else "4711: waits for 1, holds up 3") in c.text())
         lines = c.text().split("\n")
         assert "PROD" in lines[0]
         assert "fulfillment_ops_db @ db1:5432" in lines[0]
@@ -153,23 +153,79 @@ async def test_hostile_texts_neither_crash_nor_reach_the_terminal(size: tuple[in
 async def test_health_that_is_unknown_old_or_gone_never_looks_healthy(tmp_path: Path) -> None:
     world = World(tmp_path)
     async with console(world) as c:
-        assert "waiting for the first sample" in c.text()
-        assert c.app.session is not None
-        monitor, strip, history = c.app.session.monitor, c.main.query_one(HealthStrip), HealthHistory()
-        unread = {name: None for name in ("blocked", "connections", "database_size", "oldest_xact")}
-        monitor.view = history.add(sample(world.hands.mono, **unread))
-        await c.until(lambda: "blocked n/a" in c.text())
-        text = c.text()
-        for words in ("conn n/a", "db n/a", "tps n/a", "oldest xact n/a"):
-            assert words in text
-        monitor.view = history.add(sample(world.hands.mono))
+        assert "waiting for the watcher’s first sample" in c.text()
+        world.health(c.app)
         await c.until(lambda: "blocked 3 ▲" in c.text())
-        world.hands.forward(7)
-        await c.until(lambda: "7 s old" in c.text())
-        world.hands.forward(20)
-        await c.until(lambda: "no data 0:27" in c.text())
+        assert "oldest xact 0:41" in c.text()
+        assert "mon 0.4 %" in c.text()
+        for probe in ("lock_tree", "db_counters", "long_xact"):
+            world.watched.put(probe, quality=Quality.NO_PRIVILEGE, reason="needs pg_monitor")
+        c.main.look_at_health()
+        await c.until(lambda: "blocked n/a" in c.text())
+        for words in ("tps n/a", "oldest xact n/a", "no privilege"):
+            assert words in c.text()
+        world.hands.forward(15)
+        c.main.look_at_health()
+        await c.until(lambda: "16 s old" in c.text())
+        world.hands.forward(60)
+        c.main.look_at_health()
+        await c.until(lambda: "no data 1:16" in c.text())
         assert "33/100" not in c.text()
-        assert strip.size.height == 2
+
+
+async def test_a_watcher_that_died_is_said_before_its_last_values_look_fresh(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    async with console(world) as c:
+        world.health(c.app)
+        await c.until(lambda: "33/100" in c.text())
+        world.watched.state = WatcherState(False, 3.0, 77, problem="the watcher (pid 77) is gone")
+        c.main.look_at_health()
+        await c.until(lambda: "no watcher" in c.text())
+        assert "the watcher (pid 77) is gone" in c.text()
+        world.hands.forward(20)
+        c.main.look_at_health()
+        await c.until(lambda: "no data 0:21" in c.text())
+        assert "33/100" not in c.text()
+
+
+async def test_the_migrations_session_stands_below_the_values_and_an_alarm_beside_it(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    async with console(world, (160, 40)) as c:
+        world.health(c.app)
+        await c.until(lambda: "Migration backend 4711: waits for 1, holds up 3, oldest victim 6.2 s" in c.text())
+        world.watched.open_alarms = [Alarm(7, "lock_tree", Level.CRITICAL, "3 sessions wait [/b]", world.watched.now)]
+        c.main.look_at_health()
+        await c.until(lambda: "■ 3 sessions wait [/b]" in c.text())
+
+
+async def test_an_alarm_rings_once_and_never_when_somebody_has_seen_it(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    async with console(world) as c:
+        rung: list[str] = []
+        c.app.bell = lambda: rung.append(c.status)  # type: ignore[method-assign]
+        world.health(c.app)
+        seen = Alarm(6, "tps", Level.WARN, "slow", world.watched.now, acknowledged="ada")
+        world.watched.open_alarms = [seen]
+        c.main.look_at_health()
+        assert rung == []
+        world.watched.open_alarms = [Alarm(7, "lock_tree", Level.CRITICAL, "3 wait", world.watched.now), seen]
+        for _ in range(3):
+            c.main.look_at_health()
+        assert len(rung) == 1
+        await c.until(lambda: "3 wait" in c.status)
+        world.watched.open_alarms = [Alarm(8, "lock_tree", Level.WARN, "2 wait", world.watched.now)]
+        c.main.look_at_health()
+        assert len(rung) == 2
+
+
+async def test_at_80_columns_the_one_row_says_the_alarm_first(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    async with console(world, (80, 24)) as c:
+        world.health(c.app)
+        await c.until(lambda: "4711: waits for 1, holds up 3, oldest victim 6.2 s" in c.text())
+        world.watched.open_alarms = [Alarm(7, "lock_tree", Level.CRITICAL, "3 sessions wait", world.watched.now)]
+        c.main.look_at_health()
+        await c.until(lambda: "■ 3 sessions wait" in c.text())
 
 
 async def test_a_server_that_cannot_be_reached_stays_said(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The target as the engine sees it: identity, read-only queries, checks, the pulse, and cancelling our own backends."""
+"""The target as the engine sees it: identity, read-only queries, checks, and our own backends on it."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from migconsole.adapters.postgres.backends import Backends
 from migconsole.adapters.postgres.checks import CHECKS, Probe, verify_arguments
 from migconsole.adapters.postgres.connect import Connection, Purpose, quoted, session
 from migconsole.adapters.postgres.failures import DRIVER_FAILURES, FAILURES, querying
 from migconsole.adapters.postgres.identity import read_identity
-from migconsole.adapters.postgres.pulse import Pulse
 from migconsole.adapters.postgres.values import LETTER, letter, plain, table
 from migconsole.domain.expectation import Observation
-from migconsole.domain.health import HealthSample
 from migconsole.domain.sql import query_problem
 from migconsole.domain.target import Target
 from migconsole.engine.comparing import Past
@@ -36,7 +35,8 @@ class PostgresDatabase:
     ``past`` is what checks compare the present with, None without a run.
 
     Sessions in the target are opened for each question and closed after it: an idle one would stand in the way of
-    DROP DATABASE and of the rename swap. Only the pulse stays, in the maintenance database.
+    DROP DATABASE and of the rename swap. Only one stays, in the maintenance database: what cancels must not have to
+    connect under the locks of a migration.
     """
 
     def __init__(self, target: Target, *, project: Path | None = None, run: str = "", past: Past | None = None) -> None:
@@ -45,7 +45,7 @@ class PostgresDatabase:
         self._project = project or Path.cwd()
         self._run = run
         self._past = past
-        self._pulse = Pulse(target, run)
+        self._backends = Backends(target, run)
 
     async def identity(self) -> ServerIdentity:
         """Ask the server who it is; raises TargetError with a remedy when it cannot be asked."""
@@ -56,6 +56,7 @@ class PostgresDatabase:
             except FAILURES as error:
                 raise querying(error, self.target, IDENTITY_TIMEOUT, purpose.lock_timeout) from None
         self._pinned = self._pinned or identity
+        await self._backends.prepare()
         return identity
 
     async def query(self, statements: Sequence[str], *, limit: float, lock_timeout: float) -> CheckResult:
@@ -117,21 +118,21 @@ class PostgresDatabase:
             except DRIVER_FAILURES as error:
                 raise querying(error, self.target, CHECK_TIMEOUT, CHECK_LOCK_TIMEOUT) from None
 
-    async def sample(self) -> HealthSample:
-        """One reading of the strip's values; never raises, a dead server is a sample with a problem."""
-        return await self._pulse.sample()
-
     async def cancel(self, app_name: str) -> int:
         """Cancel what the backends with this application name run; returns how many were signalled."""
-        return await self._pulse.cancel(_named(app_name))
+        return await self._backends.cancel(_named(app_name))
 
     async def ours(self, app_name: str) -> Sequence[Mapping[str, Any]]:
         """Backends with this application name: pid, state, query_start seconds ago, query."""
-        return await self._pulse.ours(_named(app_name))
+        return await self._backends.ours(_named(app_name))
+
+    async def signal(self, pid: int, backend_start: str, *, terminate: bool) -> str:
+        """Cancel what a session runs, or end it, if it is still that session; what became of it, in words."""
+        return str(await self._backends.signal(pid, backend_start, terminate=terminate))
 
     async def close(self) -> None:
-        """Close the pulse; nothing else stays open."""
-        await self._pulse.close()
+        """Close the one session that stays open."""
+        await self._backends.close()
 
     def _search_path(self) -> str:
         return quoted(self.target.search_path) if self.target.search_path else ""

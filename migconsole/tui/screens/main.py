@@ -14,10 +14,15 @@ from textual.widget import Widget
 from migconsole.domain.checklist import Item
 from migconsole.domain.text import sanitise_line
 from migconsole.engine.session import Session
-from migconsole.tui.bridge import HealthChanged, RunChanged, Tick
+from migconsole.tui import strip
+from migconsole.tui.alarms import AlarmBell, with_seen
+from migconsole.tui.bridge import RunChanged, Tick
 from migconsole.tui.commands import Context, Scope, bindings
 from migconsole.tui.format import Clock
 from migconsole.tui.screens.checklist_keys import ChecklistKeys
+from migconsole.tui.screens.health.overview import History
+from migconsole.tui.screens.health.ports import HealthAccess
+from migconsole.tui.screens.health.sheets import Look
 from migconsole.tui.screens.output_keys import OutputKeys
 from migconsole.tui.widgets.attempts_pane import OutputPane
 from migconsole.tui.widgets.banner import Banner, environment_class
@@ -67,9 +72,12 @@ class MainScreen(ChecklistKeys, OutputKeys):
     BINDINGS: ClassVar[list[BindingType]] = bindings(Scope.RUN)
     AUTO_FOCUS = "#tree"
 
-    def __init__(self, session: Session, clock: Clock) -> None:
+    def __init__(self, session: Session, clock: Clock, health: HealthAccess | None = None) -> None:
         super().__init__()
         self.session = session
+        self.health = health
+        self._bell = AlarmBell()
+        self._history = History(health.source) if health is not None else None
         self.clock = clock
         self.pane = "tree"
         self.waiting = False
@@ -86,7 +94,7 @@ class MainScreen(ChecklistKeys, OutputKeys):
             with Vertical(id="right"):
                 yield OutputPane(self.clock, id="output")
                 yield ItemPane(id="item")
-        yield HealthStrip(self.clock, id="health")
+        yield HealthStrip(id="health")
         yield StatusBar(id="status")
         yield KeyFooter(id="footer")
         yield TooSmall(id="too-small")
@@ -129,6 +137,7 @@ class MainScreen(ChecklistKeys, OutputKeys):
         if latest is not None:
             self.output.show(latest.item, latest.number)
         self.redraw()
+        self.look_at_health()
         if running is None or not self.steps.go(running.item):
             self.jump_actionable(from_start=True)
 
@@ -145,14 +154,23 @@ class MainScreen(ChecklistKeys, OutputKeys):
             self.status.standing(self.session.problem or "; ".join(self.session.run.changed))
             self.describe()
 
-    def on_health_changed(self, message: HealthChanged) -> None:
-        """A new sample."""
-        self.query_one(HealthStrip).show(message.view)
+    def look_at_health(self) -> None:
+        """Read what the watcher has written, and ring once for an alarm that is new."""
+        if self.health is None or self._history is None:
+            return
+        source, ports = self.health.source, self.health.ports
+        alarms = with_seen(source.alarms(), self.session.run)
+        look = Look(source, ports.phase(), self.clock.utc().timestamp(), strip.WINDOW, ports.thresholds)
+        problem = self.health.keeper.problem if self.health.keeper is not None else ""
+        self.query_one(HealthStrip).show(strip.strip(look, self._history, source.watcher(), alarms, problem))
+        if (alarm := self._bell.fresh(alarms)) is not None:
+            self.app.bell()
+            self.status.hint(f"{alarm.level}: {alarm.message} (D shows the database)")
 
     def on_tick(self, message: Tick) -> None:
         """Clocks."""
         self.query_one(Banner).refresh()
-        self.query_one(HealthStrip).tick()
+        self.look_at_health()
         self.steps.tick(self.clock.utc())
         attempt = self.output.attempt()
         if attempt is not None and attempt.running:

@@ -12,6 +12,7 @@ from migconsole.domain.readings import Alarm, Level
 from migconsole.domain.text import sanitise_line
 from migconsole.engine.ports import WatcherState
 from migconsole.tui import format
+from migconsole.tui.alarms import ranking
 from migconsole.tui.widgets import health_values
 from migconsole.tui.widgets.health_lines import Line, PaintedLines, fitted
 
@@ -87,10 +88,7 @@ class HealthAlarms(PaintedLines):
 
     def show(self, alarms: Sequence[Alarm], state: WatcherState, now: float) -> None:
         """Draw the row."""
-        open_ones = sorted(
-            (alarm for alarm in alarms if not alarm.cleared),
-            key=lambda alarm: (bool(alarm.acknowledged), alarm.level is not Level.CRITICAL, -alarm.raised),
-        )
+        open_ones = ranking(alarms)
         self.shown = open_ones[0] if open_ones else None
         self._line = self._alarm(self.shown, len(open_ones) - 1, now) if self.shown else self._calm(state)
         if open_ones and not state.alive:

@@ -10,15 +10,15 @@ from typing import Any
 
 import asyncpg
 
+from migconsole.adapters.postgres.backends import connect_for_maintenance
 from migconsole.adapters.postgres.connect import Connection, Purpose, connect
-from migconsole.adapters.postgres.failures import FAILURES, RefusedError, querying
+from migconsole.adapters.postgres.failures import FAILURES, querying
 from migconsole.adapters.postgres.probes.capabilities import variants
 from migconsole.adapters.postgres.probes.catalogue import PROBES, Probe, Through
 from migconsole.adapters.postgres.probes.objects import find_volumes
 from migconsole.adapters.postgres.probes.session import RefusedSourceError, Session, StoodDownError
 from migconsole.adapters.postgres.probes.shaping import Pass
 from migconsole.adapters.postgres.probes.state import Shared
-from migconsole.adapters.postgres.pulse import MAINTENANCE
 from migconsole.errors import TargetError
 
 NAMES_INTERVAL = 10.0
@@ -32,7 +32,6 @@ FIRST_TEXTS = 3
 """Loads that are not held back, so that a screen that just opened is not without texts."""
 
 _NUMBERS = ("oid", "table_oid", "duplicate_oid")
-_OF_THE_DATABASE = ("3D000", "42501", "55000", "28000")
 _BUSY = (asyncpg.LockNotAvailableError, asyncpg.QueryCanceledError, asyncpg.InsufficientPrivilegeError)
 
 
@@ -50,18 +49,7 @@ class PulseSession(Session):
 
     async def _connected(self) -> Connection:
         purpose = Purpose(self.purpose, 0.5, search_path="pg_catalog")
-        for database in MAINTENANCE:
-            try:
-                return await connect(self._shared.target, purpose, database=database, run=self._shared.run)
-            except RefusedError as error:
-                if error.sqlstate not in _OF_THE_DATABASE:
-                    raise
-        user = self._shared.target.user
-        raise TargetError(
-            "No maintenance database lets the monitor in",
-            f"Neither {' nor '.join(MAINTENANCE)} accepts {user}.",
-            f"GRANT CONNECT ON DATABASE postgres TO {user}",
-        )
+        return await connect_for_maintenance(self._shared.target, purpose, self._shared.run)
 
     async def hold(self, key: int) -> str:
         """Hold the advisory lock ``key`` for as long as this session lives; "" when it is held, else why it is not.

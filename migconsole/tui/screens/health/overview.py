@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from migconsole.domain.readings import Level, Quality, Reading
@@ -90,10 +90,11 @@ class History:
 
 def charts(look: Look, history: History) -> list[Chart]:
     """A chart for every line."""
-    return [_chart(look, shown, history.values(shown.series, look.now, look.window)) for shown in SHOWN]
+    return [chart(look, shown, history.values(shown.series, look.now, look.window)) for shown in SHOWN]
 
 
-def _chart(look: Look, shown: Shown, values: Values) -> Chart:
+def chart(look: Look, shown: Shown, values: Values) -> Chart:
+    """One line: the newest value with its age, quality and level, and the values before it."""
     probe, make = SERIES[shown.series]
     reading = look.source.latest(probe)
     warn, critical = look.thresholds.limits(probe, shown.column, look.phase) if shown.column else (None, None)
@@ -101,7 +102,7 @@ def _chart(look: Look, shown: Shown, values: Values) -> Chart:
     if reading is not None and reading.quality is Quality.OK and not reading.rows:
         value = make(())
     state, state_style, good = state_of(look, reading, shown.tier)
-    chart = Chart(
+    made = Chart(
         shown.title,
         _written(shown, value, reading),
         values,
@@ -116,17 +117,13 @@ def _chart(look: Look, shown: Shown, values: Values) -> Chart:
         shown.falling,
     )
     if value is None or not good:
-        return chart
-    style = chart.level(value)
+        return made
+    style = made.level(value)
     if style == "$primary":
-        return chart
+        return made
     from_level = LEVEL_STYLES[Level.CRITICAL] if style == "$danger" else "bold $caution"
     mark = "▲ " if style == "$caution" else "■ "
-    return Chart(*(_with(chart, value=mark + chart.value, style=from_level)))
-
-
-def _with(chart: Chart, **changed: Any) -> tuple[Any, ...]:
-    return tuple(changed.get(name, getattr(chart, name)) for name in Chart.__dataclass_fields__)
+    return replace(made, value=mark + made.value, style=from_level)
 
 
 def _written(shown: Shown, value: float | None, reading: Reading | None) -> str:
@@ -200,19 +197,24 @@ def _migration(look: Look) -> list[tuple[str, str]]:
         missing = bool(row.get("running"))
         text = "■ a step is running and its session is not on the server" if missing else "no session of a step"
         return [label, (text, "bold $danger" if missing and good else "$muted"), (f"  {age}", style)]
-    summary = text_of(row, "summary")
-    held = row.get("oldest_victim_s")
-    warn, critical = look.thresholds.limits("lock_tree", "oldest_victim_s", look.phase)
-    worse = "bold $accent"
-    if held is not None and (row.get("holds_up") or 0) > 0:
-        worse = "bold $danger" if critical is not None and held >= critical else worse
-        worse = "bold $caution" if worse == "bold $accent" and warn is not None and held >= warn else worse
+    summary, worse = text_of(row, "summary"), victims_style(look, row)
     texts = [label, (f"pid {row.get('pid')} ", "bold" if good else "$stale")]
     texts += [(summary or "in nobody’s way", worse if good else "$stale"), (f"  {age}", style)]
     texts.append((f"  {text_of(row, 'state')}", "$muted"))
     if row.get("wait_type"):
         texts.append((f", waits for {text_of(row, 'wait_type')} {text_of(row, 'wait_event')}", "$muted"))
     return texts
+
+
+def victims_style(look: Look, row: Mapping[str, Any]) -> str:
+    """The style of what is said of the migration's session: by how long its oldest victim waits."""
+    held = row.get("oldest_victim_s")
+    if held is None or not row.get("holds_up"):
+        return "bold $accent"
+    warn, critical = look.thresholds.limits("lock_tree", "oldest_victim_s", look.phase)
+    if critical is not None and held >= critical:
+        return "bold $danger"
+    return "bold $caution" if warn is not None and held >= warn else "bold $accent"
 
 
 def markers(

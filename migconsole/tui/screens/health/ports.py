@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from migconsole.domain.readings import Alarm
 from migconsole.domain.thresholds import THRESHOLDS, Phase, Thresholds
@@ -34,12 +35,26 @@ class HealthPorts:
     thresholds: Thresholds = THRESHOLDS
 
 
+class Keeper(Protocol):
+    """Looks after the watcher of a run for as long as a console is open."""
+
+    problem: str
+    """Why there is no watcher, "" while there is one or it is being started."""
+
+    def start(self) -> None:
+        """Start one when none lives, now and whenever it died."""
+
+    async def close(self) -> None:
+        """Stop looking after it."""
+
+
 @dataclass(frozen=True, slots=True)
 class HealthAccess:
-    """What a health screen is opened with."""
+    """What a health screen is opened with. Without a ``keeper`` this console only reads what somebody else samples."""
 
     source: HealthSource
     ports: HealthPorts = HealthPorts()
+    keeper: Keeper | None = None
 
 
 HealthOpening = Callable[[Session | None], HealthAccess | None]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import ClassVar
 
 from textual import events
@@ -17,6 +16,7 @@ from migconsole.domain.text import sanitise_line
 from migconsole.engine.ports import HealthSource
 from migconsole.engine.session import Session
 from migconsole.tui import event_text
+from migconsole.tui.alarms import with_seen
 from migconsole.tui.bridge import RunChanged, Tick
 from migconsole.tui.commands import Context, Scope, bindings
 from migconsole.tui.format import Clock, moment
@@ -177,14 +177,7 @@ class HealthScreen(HealthKeys):
 
     def alarms(self) -> Sequence[Alarm]:
         """The open alarms; that a person has seen one is known from the journal before the watcher writes it down."""
-        alarms = self.source.alarms()
-        seen = self.session.run.alarms if self.session is not None else {}
-        return [
-            replace(alarm, acknowledged=seen[alarm.id].acknowledged)
-            if alarm.id in seen and seen[alarm.id].acknowledged and not alarm.acknowledged
-            else alarm
-            for alarm in alarms
-        ]
+        return with_seen(self.source.alarms(), self.session.run if self.session is not None else None)
 
     def _mode(self) -> list[tuple[str, str]]:
         texts: list[tuple[str, str]] = []

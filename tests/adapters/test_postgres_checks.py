@@ -17,8 +17,8 @@ import psutil
 import pytest
 
 from migconsole.adapters.postgres.checks import CHECK_DOCS, CHECKS
-from migconsole.adapters.postgres.checks.disk import locality
 from migconsole.adapters.postgres.database import PostgresDatabase
+from migconsole.adapters.postgres.locality import locality
 from migconsole.adapters.postgres.target import resolve_target
 from migconsole.demo.server import EmbeddedServer
 from migconsole.domain.expectation import evaluate, parse

@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from migconsole.adapters.postgres.checks.disk import locality
+from migconsole.adapters.postgres.locality import locality
 from migconsole.adapters.postgres.probes.shaping import Pass, Row, Shaped, rate, share, since
 from migconsole.domain.readings import Quality
 

@@ -57,6 +57,8 @@ for _command in (
     watch.watch,
     record.report,
     restore_points.backup,
+    record.sign,
+    record.notify,
 ):
     cli.add_command(_command)
 

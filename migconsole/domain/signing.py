@@ -17,7 +17,7 @@ CHANGES = frozenset({Kind.ATTEMPT_STARTED, Kind.ITEM_MOVED, "item.sensed", Kind.
 AFTER_CLOSE = frozenset(
     {
         *(Kind.NOTE, Kind.SEALED, Kind.NOTIFYING, Kind.NOTIFIED),
-        *(Kind.CONSOLE_ATTACHED, Kind.CONSOLE_DETACHED, Kind.LEASE_TAKEN, Kind.LEASE_RELEASED),
+        *(Kind.CONSOLE_ATTACHED, Kind.CONSOLE_DETACHED, Kind.LEASE_TAKEN, Kind.LEASE_RELEASED, Kind.TARGET_CHANGED),
     }
 )
 """What may still be added to a closed run: addenda, seals, deliveries, and who looks at it."""

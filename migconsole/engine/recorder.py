@@ -9,8 +9,9 @@ from typing import Any
 
 from migconsole.domain.events import Draft, Event, Kind
 from migconsole.domain.run import Run
+from migconsole.domain.signing import AFTER_CLOSE
 from migconsole.engine.ports import Journal
-from migconsole.errors import JournalError, MigconsoleError
+from migconsole.errors import JournalError, MigconsoleError, StoppedError
 
 _STRUCTURE = frozenset(
     {"item", "move", "outcome", "kind", "danger", "rung", "console", "from", "app_name", "sha256", "identity"}
@@ -62,8 +63,11 @@ class Recorder:
     ) -> Event:
         """Append one event durably and fold it.
 
-        Raises JournalError, and StoppedError for a decision without the lease.
+        Raises JournalError, and StoppedError for a decision without the lease or anything but an addendum after the
+        run was closed.
         """
+        if self.run.life.closed and kind not in AFTER_CLOSE:
+            raise StoppedError("The run is closed", "Its record is read-only.", "A note (+) is kept as an addendum.")
         draft = Draft(kind, self._cleaned(data), self._redact(actor or self.actor), key, decision)
         try:
             event = await self._journal.append(draft)
@@ -74,6 +78,10 @@ class Recorder:
         await self.catch_up()
         return event
 
+    async def append(self, draft: Draft) -> Event:
+        """``record`` for a draft that was made elsewhere."""
+        return await self.record(draft.kind, draft.data, decision=draft.decision, key=draft.key, actor=draft.actor)
+
     async def catch_up(self) -> None:
         """Fold what has been appended since, by this console and by others."""
         async with self._reading:
@@ -83,6 +91,10 @@ class Recorder:
             self.events.extend(news)
         if news:
             self.changed()
+
+    def redacted(self, text: str) -> str:
+        """A text as it would be recorded."""
+        return self._redact(text)
 
     @property
     def problem(self) -> str:

@@ -17,6 +17,7 @@ from migconsole.domain.run import Attempt, Run
 from migconsole.domain.variables import is_secret_name
 from migconsole.engine.attempts import Attempts, Suspended
 from migconsole.engine.execution import Execution
+from migconsole.engine.notifying import Notices
 from migconsole.engine.ports import (
     Database,
     Jobs,
@@ -27,8 +28,10 @@ from migconsole.engine.ports import (
     ServerIdentity,
     Surroundings,
 )
+from migconsole.engine.record_ports import NoFiles, RecordFiles, Sender
 from migconsole.engine.recorder import Recorder
 from migconsole.engine.resolve import Confirmation, Prepared, Preview, Resolving
+from migconsole.engine.signing import Signing
 from migconsole.engine.stopping import Stopper, StopState
 from migconsole.engine.verdicts import Outcome, terminal_outcome
 from migconsole.engine.watched_run import acknowledgement
@@ -56,6 +59,8 @@ class Session:
         console_id: str,
         actor: str,
         read_only: bool = False,
+        record: RecordFiles | None = None,
+        sender: Sender | None = None,
     ) -> None:
         self.checklist = checklist
         self.console_id = console_id
@@ -81,6 +86,8 @@ class Session:
         self._index = {
             located.item.id: located for walk in (checklist.walk(), checklist.walk_rollback()) for located in walk
         }
+        self.signing = Signing(self._recorder, checklist, record or NoFiles(), read_only=read_only)
+        self.notices = Notices(self._recorder, checklist, record or NoFiles(), sender, read_only=read_only)
 
     # What is -------------------------------------------------------------------------------------------------------
 
@@ -165,6 +172,7 @@ class Session:
         await self.identify()
         if self._driving:
             self.adopted = await self._attempts.adopt(self._others())
+        self.notices.open()
         self._follower = asyncio.create_task(self._follow(), name="journal follower")
 
     async def close(self) -> None:
@@ -173,6 +181,7 @@ class Session:
             return
         self._closed = True
         try:
+            await self.notices.close()
             await self._stopper.close()
             tasks = [task for task in (self._follower, self._identifying) if task is not None]
             for task in tasks:

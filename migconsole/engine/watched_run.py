@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from migconsole.domain.alarms import Changed
-from migconsole.domain.events import Draft, Kind
+from migconsole.domain.events import Draft, Event, Kind
 from migconsole.domain.readings import Alarm, Level
 from migconsole.domain.run import AlarmRecord, Attempt, Run, fold
 from migconsole.domain.thresholds import Phase
@@ -35,17 +35,27 @@ class Place(Protocol):
 
 
 class WatchedRun:
-    """``engine.health_ports.Surrounding`` of a run."""
+    """``engine.health_ports.Surrounding`` of a run. ``told`` is given every event of it as it comes in."""
 
-    def __init__(self, journal: Journal, place: Place, *, redact: Callable[[str], str] = str) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        place: Place,
+        *,
+        redact: Callable[[str], str] = str,
+        told: Callable[[Sequence[Event]], None] = lambda events: None,
+    ) -> None:
         self._journal = journal
         self._place = place
         self._redact = redact
+        self._told = told
         self.run = Run()
 
     async def look(self, now: float) -> Circumstances:
         """Fold what is new in the journal. Raises JournalError."""
-        fold(await self._journal.read(self.run.head), self.run)
+        news = await self._journal.read(self.run.head)
+        fold(news, self.run)
+        self._told(news)
         return circumstances(self.run, now)
 
     async def tell(self, changed: Changed) -> None:

@@ -17,6 +17,7 @@ from migconsole.adapters.checklists import Loaded
 from migconsole.adapters.checklists.models import JOBS_NOW
 from migconsole.adapters.jobs.detached import DetachedJobs
 from migconsole.adapters.journal.sqlite import Console, SqliteJournal
+from migconsole.adapters.notify import AppriseSender, addresses, sender_of
 from migconsole.adapters.past import RunPast
 from migconsole.adapters.postgres.checks import CHECKS
 from migconsole.adapters.postgres.database import PostgresDatabase
@@ -31,6 +32,7 @@ from migconsole.domain.variables import Resolver, UnresolvedError
 from migconsole.engine.ports import Surroundings
 from migconsole.engine.session import Session
 from migconsole.errors import JournalError, StoppedError, UsageError
+from migconsole.wiring.recording import RunRecord
 
 _ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\+?=")
 _BUILTINS = re.compile(
@@ -136,6 +138,7 @@ class Setting:
 
     target: Target
     surroundings: Surroundings
+    sender: AppriseSender
 
 
 def _session(
@@ -156,6 +159,8 @@ def _session(
         console_id=console.id,
         actor=console.actor,
         read_only=options.read_only,
+        record=RunRecord(directory, setting.surroundings.redact),
+        sender=setting.sender,
     )
 
 
@@ -198,6 +203,8 @@ def _surroundings(checklist: Checklist, project: Path, options: Options, given: 
         secrets.add(secret)
     if target.password is not None:
         secrets.add_password(target.password)
+    for address in addresses(checklist.notifications, resolver):
+        secrets.add(address)
     child_secrets = {name: secret.reveal() for name, secret in target.child_secrets().items()}
     return Setting(
         target,
@@ -214,6 +221,7 @@ def _surroundings(checklist: Checklist, project: Path, options: Options, given: 
             unavailable=_unavailable(checklist),
             missing=lambda script, cwd: _missing(script, project / cwd),
         ),
+        sender_of(checklist.notifications, resolver, secrets.redact),
     )
 
 

@@ -20,7 +20,7 @@ from migconsole.adapters.journal import reading
 from migconsole.adapters.journal.sqlite import Console, SqliteJournal
 from migconsole.adapters.runs import RunDirectory, RunStore, state_directory, write_durably
 from migconsole.adapters.seals import keep_seal
-from migconsole.domain.checklist import Checklist, Danger
+from migconsole.domain.checklist import Danger
 from migconsole.domain.events import Draft, Event, Kind
 from migconsole.domain.run import Attempt, Run, fold
 from migconsole.domain.seals import Seal
@@ -228,20 +228,15 @@ def seal(directory: RunDirectory, report: Report, what: str, digest: str) -> str
     return ""
 
 
-def write_all(directory: RunDirectory, redact: Redact) -> list[Path]:
-    """Write the report in every form into the run directory (0600); returns the files. Raises OSError."""
+def write_all(directory: RunDirectory, redact: Redact) -> tuple[list[Path], Seal]:
+    """Write the report in every form into the run directory (0600); the files and what they seal. Raises OSError."""
     report = read(directory, redact)
     written = []
     for form, name in FORMATS.items():
         path = directory.path / name
         write_durably(path, render(report, form).encode("utf-8", "replace"))
         written.append(path)
-    return written
-
-
-def loaded_checklist(directory: RunDirectory) -> Checklist:
-    """The frozen checklist of a run."""
-    return checklists.load(directory.checklist).checklist
+    return written, Seal("report", report.sealed.events, report.sealed.head, report.generated_at)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ import os
 import signal
 import tempfile
 import threading
+import time
 import tomllib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -33,13 +34,15 @@ from migconsole.domain.secrets import Secrets
 from migconsole.domain.target import Target
 from migconsole.domain.thresholds import THRESHOLDS, Thresholds
 from migconsole.engine.health_ports import Circumstances
+from migconsole.engine.notifying import Notifying
 from migconsole.engine.ports import HealthSource
 from migconsole.engine.scheduler import Duty, Lane
-from migconsole.engine.watched_run import Alone, WatchedRun, acknowledgement
+from migconsole.engine.watched_run import ACTOR, Alone, WatchedRun, acknowledgement
 from migconsole.engine.watcher import Watcher
 from migconsole.errors import EXIT_OK, JournalError, MigconsoleError, UsageError
 from migconsole.wiring import opening
 from migconsole.wiring.opening import Options
+from migconsole.wiring.recording import RunRecord
 
 T = TypeVar("T")
 
@@ -317,8 +320,16 @@ async def watch_run(path: Path, options: Options, until: float, began: Callable[
         redact = setting.surroundings.redact
         limits = thresholds(loaded.checklist.alarms)
         journal = await SqliteJournal.open(directory.journal, Console.here("watcher"))
+        notifying = Notifying(
+            loaded.checklist,
+            journal.append,
+            setting.sender,
+            RunRecord(directory, redact),
+            clock=time.time,
+            actor=ACTOR,
+        )
         try:
-            run = WatchedRun(journal, watchers.Place(path, lock), redact=redact)
+            run = WatchedRun(journal, watchers.Place(path, lock), redact=redact, told=notifying.take)
             watcher = Watcher(
                 TargetProbes(setting.target, path.name[-4:], run_lock_key(setting.target)),
                 HealthWriter(path / HEALTH, redact=redact),
@@ -332,6 +343,7 @@ async def watch_run(path: Path, options: Options, until: float, began: Callable[
             with _stopping(watcher):
                 await watcher.run()
         finally:
+            await notifying.close()
             await journal.close()
     finally:
         lock.release()

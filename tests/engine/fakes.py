@@ -45,6 +45,7 @@ from migconsole.engine.ports import (
     StopRung,
     Surroundings,
 )
+from migconsole.engine.record_ports import RecordFiles, Sender
 from migconsole.engine.resolve import Confirmation
 from migconsole.engine.session import Session
 from migconsole.errors import JournalError, MigconsoleError, StoppedError, TargetError
@@ -437,6 +438,8 @@ class World:
     path: Path
     list: Checklist = field(default_factory=checklist)
     unavailable: dict[str, str] = field(default_factory=dict)
+    record: RecordFiles | None = None
+    sender: Sender | None = None
 
     def __post_init__(self) -> None:
         self.store = Store()
@@ -481,6 +484,8 @@ class World:
             console_id=console,
             actor=console,
             read_only=read_only,
+            record=self.record,
+            sender=self.sender,
         )
         self.sessions.append(session)
         return session

@@ -1,0 +1,136 @@
+"""Occasions: which events somebody who is not looking wants to be told of, and in which words.
+
+Pure, so that the console and the watcher, whichever lives, find the same occasions under the same keys.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from migconsole.domain.checklist import Checklist, Phase
+from migconsole.domain.deviations import item_titles
+from migconsole.domain.events import Event, Kind
+from migconsole.domain.items import ItemState
+from migconsole.domain.run import Run
+
+URGENT = frozenset({"alarm", "failed", "rollback", "safe-abort-near", "tripwire", "regressed"})
+"""Occasions on which somebody in the room should look up: a bell, and a message of the terminal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Occasion:
+    """Something to tell. ``key`` is the same whoever finds it, ``text`` one line that says what happened."""
+
+    name: str
+    key: str
+    text: str
+
+    @property
+    def urgent(self) -> bool:
+        """Whether it rings."""
+        return self.name in URGENT
+
+
+class Occasions:
+    """Finds the occasions of one run as its events come in, in order; ``run`` is the fold after each of them."""
+
+    def __init__(self, checklist: Checklist) -> None:
+        self._checklist = checklist
+        self._titles = item_titles(checklist)
+        self._done: set[str] = set()
+
+    def of(self, event: Event, run: Run) -> list[Occasion]:
+        """What an event is an occasion for; ``run`` has taken it in."""
+        found = []
+        finder = _FINDERS.get(event.kind)
+        if finder is not None:
+            told = finder(event.data, self._titles)
+            if told is not None:
+                found.append(Occasion(told[0], f"{told[0]}:{event.seq}", told[1]))
+        found += self._regressed(event, run)
+        found += self._phases(event, run)
+        return found
+
+    def _regressed(self, event: Event, run: Run) -> Iterator[Occasion]:
+        item = str(event.data.get("item", ""))
+        moved = event.kind == "item.sensed" or (event.kind == Kind.ITEM_MOVED and event.data.get("move") == "regress")
+        record = run.record(item)
+        if moved and record.state is ItemState.REGRESSED and record.since == event.at:
+            yield Occasion("regressed", f"regressed:{event.seq}", f"no longer holds: {self._titles.get(item, item)}")
+
+    def _phases(self, event: Event, run: Run) -> Iterator[Occasion]:
+        """A phase's end is told once: what is reopened and done again later is in the journal."""
+        if event.kind not in (Kind.ITEM_MOVED, Kind.ATTEMPT_ENDED, "item.sensed"):
+            return
+        for phase in self._checklist.phases:
+            if phase.id not in self._done and _over(phase, run):
+                self._done.add(phase.id)
+                yield Occasion("phase", f"phase:{phase.id}", f"phase done: {phase.title}")
+
+
+def _over(phase: Phase, run: Run) -> bool:
+    leaves = [item for section in phase.sections for item in section.items]
+    states = [run.state_of(item) for item in leaves]
+    return bool(states) and all(state.done or state is ItemState.DEFERRED for state in states)
+
+
+_Told = tuple[str, str] | None
+_Titles = Mapping[str, str]
+
+
+def _ended(data: Mapping[str, Any], titles: _Titles) -> _Told:
+    outcome = data.get("outcome")
+    if outcome not in ("failed", "interrupted"):
+        return None
+    item = str(data.get("item", ""))
+    reasons = "; ".join(str(reason) for reason in data.get("reasons") or ())
+    word = "failed" if outcome == "failed" else "outcome unknown"
+    return "failed", f"{word}: {titles.get(item, item)}{f' ({reasons})' if reasons else ''}"
+
+
+def _voted(data: Mapping[str, Any], titles: _Titles) -> _Told:
+    reason = f": {data['reason']}" if data.get("reason") else ""
+    return "gate", f"gate {data.get('gate')}: {data.get('role')} says {str(data.get('vote', '')).upper()}{reason}"
+
+
+def _crossed(data: Mapping[str, Any], titles: _Titles) -> _Told:
+    if data.get("change") == "back":
+        return None
+    if data.get("what") == "last-safe-abort":
+        return "safe-abort-near", f"backing out {_WHEN.get(str(data.get('change')), 'no longer fits into the window')}"
+    return "late", f"passed: {str(data.get('what', '')).replace('-', ' ')} {data.get('limit', '')}".strip()
+
+
+_WHEN = {"near": "soon no longer fits into the window", "past": "no longer fits into the window"}
+
+
+def _alarm(data: Mapping[str, Any], titles: _Titles) -> _Told:
+    if data.get("change") != "raised" or data.get("level") != "critical":
+        return None
+    return "alarm", f"critical: {data.get('message') or data.get('probe', '')}"
+
+
+def _tripped(data: Mapping[str, Any], titles: _Titles) -> _Told:
+    if data.get("state") != "tripped":
+        return None
+    return "tripwire", f"tripwire tripped: {data.get('tripwire', '')} {data.get('reason') or ''}".rstrip()
+
+
+def _after(words: str, more: Any) -> str:
+    return f"{words}: {more}" if more else words
+
+
+_FINDERS: Mapping[str, Callable[[Mapping[str, Any], _Titles], _Told]] = {
+    Kind.ATTEMPT_ENDED: _ended,
+    Kind.ALARM: _alarm,
+    Kind.HOLD: lambda data, titles: ("hold", f"on hold ({data.get('owner', '')}): {data.get('reason', '')}"),
+    Kind.TRIPWIRE: _tripped,
+    Kind.GATE_VOTED: _voted,
+    Kind.GATE_PASSED: lambda data, titles: ("gate", f"gate passed: {data.get('gate', '')}"),
+    Kind.CLOCK_CROSSED: _crossed,
+    Kind.ROLLBACK_STARTED: lambda data, titles: ("rollback", _after("rollback begun", data.get("reason"))),
+    Kind.ROLLBACK_ENDED: lambda data, titles: ("rollback", _after("rollback ended", data.get("outcome"))),
+    Kind.RUN_ENDED: lambda data, titles: ("finished", f"run ended: {data.get('ending', '')}"),
+}

@@ -1,0 +1,82 @@
+"""Signing a run off from the command line: from its directory alone, whether or not a console has it open."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from dataclasses import asdict
+from typing import Any
+
+from migconsole.adapters import checklists, processes
+from migconsole.adapters.journal.sqlite import Console, SqliteJournal
+from migconsole.adapters.runs import RunDirectory
+from migconsole.domain.signing import Signature
+from migconsole.engine.recorder import Recorder
+from migconsole.engine.signing import Signing
+from migconsole.report.words import signature_words, stamp
+from migconsole.wiring import reporting
+from migconsole.wiring.recording import RunRecord
+
+
+@contextlib.asynccontextmanager
+async def opened(state_dir: str | None, name: str | None, actor: str = "") -> AsyncIterator[tuple[Signing, Recorder]]:
+    """The sign-off of a run. Raises JournalError and UsageError."""
+    directory = reporting.directory_of(state_dir, name)
+    redact = reporting.redaction(directory, state_dir)
+    person = actor or processes.login_name()
+    journal = await SqliteJournal.open(directory.journal, Console.here(person))
+    try:
+        recorder = Recorder(journal, person, redact)
+        await recorder.catch_up()
+        yield _signing(directory, recorder, redact), recorder
+    finally:
+        await journal.close()
+
+
+def _signing(directory: RunDirectory, recorder: Recorder, redact: Callable[[str], str]) -> Signing:
+    checklist = checklists.load(directory.checklist).checklist
+    return Signing(recorder, checklist, RunRecord(directory, redact), read_only=False)
+
+
+def data(signing: Signing, recorder: Recorder) -> dict[str, Any]:
+    """Where the sign-off stands, for JSON."""
+    run = recorder.run
+    return {
+        "run": run.run_id,
+        "head": run.head,
+        "head_hash": run.head_hash,
+        "can_sign": not signing.refusal(),
+        "why_not": signing.refusal(),
+        "closed_at": run.life.closed or None,
+        "roles": [{"role": role, "signature": _plain(signing.state.signatures.get(role))} for role in signing.roles],
+        "deviations": [{**asdict(found), "sort": found.sort.value} for found in signing.deviations()],
+    }
+
+
+def _plain(signature: Signature | None) -> dict[str, Any] | None:
+    return None if signature is None else asdict(signature)
+
+
+def _words(signature: Signature | None) -> str:
+    if signature is None:
+        return "not signed"
+    return f"{signature.name}, {stamp(signature.at)}, {signature_words(signature)}"
+
+
+def lines(signing: Signing, recorder: Recorder) -> list[str]:
+    """The same for a person: first what must have been seen, then who has signed."""
+    run = recorder.run
+    found = [f"{run.title}: sign-off on journal {run.head}, {run.head_hash[:16]}"]
+    deviations = signing.deviations()
+    found += ["", f"Deviations that stand ({len(deviations)})" if deviations else "No deviation stands"]
+    found += [f"  {entry.sort.value:<22} {entry.what}{f': {entry.why}' if entry.why else ''}" for entry in deviations]
+    found.append("")
+    for role in signing.roles:
+        signature = signing.state.signatures.get(role)
+        found.append(f"  {role:<22} {_words(signature)}")
+    why = signing.refusal()
+    if run.life.closed:
+        found += ["", f"Closed {stamp(run.life.closed)} by {run.life.closed_by}"]
+    elif why:
+        found += ["", f"Nobody can sign now: {why}"]
+    return found

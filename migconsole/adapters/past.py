@@ -18,6 +18,7 @@ from migconsole.adapters.health_store import HealthReader
 from migconsole.adapters.journal.reading import read_events
 from migconsole.domain.checklist import Checklist
 from migconsole.domain.readings import Quality, Reading
+from migconsole.domain.reviews import Review
 from migconsole.domain.run import Run, fold
 from migconsole.domain.snapshots import Snapshot
 from migconsole.engine import comparing
@@ -51,6 +52,11 @@ class RunPast:
             return Moments()
         fold([event for event in events if event.seq > self._run.head], self._run)
         return comparing.moments(self._run, self._checklist)
+
+    def review(self) -> Review | None:
+        """By the journal; where that cannot be read nothing was reviewed that counts."""
+        self.moments()
+        return self._run.reviews.newest
 
     def source(self) -> HealthSource:
         """The watcher's file."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import click
 
 from migconsole import __version__, crash
-from migconsole.cli import inspect, options, record, restore_points, runs, watch
+from migconsole.cli import inspect, migrations, options, record, restore_points, runs, watch
 from migconsole.domain.secrets import Secrets
 from migconsole.domain.variables import is_secret_name
 from migconsole.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE, MigconsoleError
@@ -55,6 +55,9 @@ for _command in (
     inspect.doctor,
     inspect.verify,
     watch.watch,
+    migrations.review,
+    migrations.lint,
+    migrations.http,
     record.report,
     restore_points.backup,
     record.sign,

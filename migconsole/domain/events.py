@@ -44,6 +44,8 @@ class Kind(StrEnum):
 
     # What built-in jobs find out: facts, each with its key.
     RESTORE_POINT = "restore-point"
+    REVIEWED = "reviewed"
+    REVIEW_OUTDATED = "review.outdated"
 
     # The clock, gates, sections, claims, and how a run goes on.
     CLOCK_SET = "clock.set"
@@ -66,7 +68,7 @@ class Kind(StrEnum):
     NOTIFIED = "notification.ended"
 
 
-JOB_FACTS = frozenset({Kind.RESTORE_POINT})
+JOB_FACTS = frozenset({Kind.RESTORE_POINT, Kind.REVIEWED})
 """The facts that a built-in job may leave behind for whoever judges it; no job can state anything else."""
 
 

@@ -75,6 +75,7 @@ class Move(StrEnum):
     REOPEN = "reopen"
     REGRESS = "regress"
     RECOVER = "recover"
+    OUTDATE = "outdate"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +107,8 @@ RULES: dict[Move, Rule] = {
     Move.REOPEN: Rule(frozenset(_S) - {_S.RUNNING, _S.TODO}, _S.TODO, 3),
     Move.REGRESS: Rule(frozenset({_S.VERIFIED}), _S.REGRESSED),
     Move.RECOVER: Rule(frozenset({_S.REGRESSED}), _S.VERIFIED),
+    # What somebody has read is another text now. There is no way back but to read it: nothing recovers by itself.
+    Move.OUTDATE: Rule(frozenset({_S.VERIFIED, _S.ATTESTED, _S.OK_WITH_ISSUES}), _S.REGRESSED),
 }
 
 

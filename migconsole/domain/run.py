@@ -17,6 +17,7 @@ from migconsole.domain.gates import GateBook
 from migconsole.domain.items import BY_PERSON, RULES, ItemState, Move, refusal
 from migconsole.domain.lifecycle import Lifecycle, RunState
 from migconsole.domain.restore_points import RestorePoint, RestorePoints
+from migconsole.domain.reviews import ReviewBook
 from migconsole.domain.rollback_record import RollbackBook
 from migconsole.domain.sections import SectionBook
 from migconsole.domain.signing import SignOff
@@ -210,6 +211,7 @@ class Run:
     anomalies: list[str] = field(default_factory=list)
     alarms: dict[int, AlarmRecord] = field(default_factory=dict)
     restore_points: RestorePoints = field(default_factory=RestorePoints)
+    reviews: ReviewBook = field(default_factory=ReviewBook)
     rollback: RollbackBook = field(default_factory=RollbackBook)
 
     @property
@@ -464,6 +466,14 @@ def _attempt_ended(run: Run, event: Event) -> None:
     run.captured.update(captured)
 
 
+def _outdated(run: Run, event: Event) -> None:
+    """A reviewed file changed; one that was reviewed anew meanwhile is not meant."""
+    item = event.data["item"]
+    meant = run.reviews.is_current(item, event.data.get("attempt"))
+    if meant and run.record(item).state in RULES[Move.OUTDATE].sources:
+        _move(run, event, item, Move.OUTDATE, "; ".join(map(str, event.data.get("reasons") or ())))
+
+
 def _item_moved(run: Run, event: Event) -> None:
     data = event.data
     move = Move(data["move"])
@@ -561,6 +571,8 @@ _HANDLERS: dict[str, Callable[[Run, Event], None]] = {
     Kind.ALARM_ACKNOWLEDGED: _alarm_acknowledged,
     Kind.RUN_ENDED: _ended,
     Kind.RESTORE_POINT: lambda run, event: run.restore_points.stated(event),
+    Kind.REVIEWED: lambda run, event: run.reviews.stated(event),
+    Kind.REVIEW_OUTDATED: lambda run, event: _outdated(run, event),
     Kind.ROLLBACK_STARTED: lambda run, event: run.rollback.started(event.data, event.at),
     Kind.ROLLBACK_STEP: lambda run, event: run.rollback.stepped(event.data),
     Kind.ROLLBACK_ENDED: lambda run, event: run.rollback.ended(event.data, event.at),

@@ -70,10 +70,26 @@ def skeleton(text: str) -> list[str]:
     >>> skeleton("SELECT 'a;b'; -- done\\nSHOW work_mem;")
     ["SELECT ''", 'SHOW work_mem']
     """
+    return [statement for _, statement in located(text)]
+
+
+def located(text: str) -> list[tuple[int, str]]:
+    """The same with the line, counted from 1, on which each statement begins. Raises UnfinishedSqlError.
+
+    >>> located("-- first\\nSELECT 1;\\n\\nSELECT 2")
+    [(2, 'SELECT 1'), (4, 'SELECT 2')]
+    """
     parts: list[str] = [""]
+    begins: list[int] = [0]
     position = 0
+
+    def take(piece: str, at: int) -> None:
+        if piece.strip() and not parts[-1].strip():
+            begins[-1] = at + len(piece) - len(piece.lstrip())
+        parts[-1] += piece
+
     while match := _TOKEN.search(text, position):
-        parts[-1] += text[position : match.start()]
+        take(text[position : match.start()], position)
         position = match.end()
         kind = match.lastgroup
         if kind == "open":
@@ -82,10 +98,17 @@ def skeleton(text: str) -> list[str]:
             position = _block_end(text, position)
         elif kind == "end":
             parts.append("")
+            begins.append(0)
         if kind != "end":
-            parts[-1] += {"identifier": '""', "comment": " ", "block": " "}.get(kind or "", "''")
-    parts[-1] += text[position:]
-    return [part.strip() for part in parts if part.strip()]
+            take({"identifier": '""', "comment": " ", "block": " "}.get(kind or "", "''"), match.start())
+    take(text[position:], position)
+    line, counted = 1, 0
+    found = []
+    for begin, part in zip(begins, parts, strict=True):
+        if part.strip():
+            line, counted = line + text.count("\n", counted, begin), begin
+            found.append((line, part.strip()))
+    return found
 
 
 def _block_end(text: str, position: int) -> int:

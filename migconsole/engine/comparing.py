@@ -9,6 +9,7 @@ from typing import Protocol
 
 from migconsole.domain.checklist import Checklist
 from migconsole.domain.readings import Reading
+from migconsole.domain.reviews import Review
 from migconsole.domain.run import Run
 from migconsole.domain.snapshots import IDENTITY, PROBES, SHORTEST, STATEMENTS, TEXTS, Snapshot, Span, breaks
 from migconsole.engine.ports import HealthSource
@@ -53,6 +54,9 @@ class Past(Protocol):
 
     def keep(self, snapshot: Snapshot) -> None:
         """Keep a snapshot with the run."""
+
+    def review(self) -> Review | None:
+        """The newest review of migration files, None when there was none."""
 
     def times(self, key: str) -> Sequence[tuple[float, tuple[float, ...]]]:
         """Response times in seconds that were measured before, by what was asked: (Unix time, times), oldest first."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -16,6 +16,13 @@ from migconsole.engine.ports import Journal
 
 FIRST_HOUR = 3600.0
 ACTOR = "watcher"
+
+
+REVIEWS_EVERY = 15.0
+"""Seconds between two looks at the files that were reviewed."""
+
+Outdated = Callable[[Run], Awaitable[Sequence[Draft]]]
+"""The facts that reviewed files changed (``migconsole.engine.outdated``)."""
 
 
 class Place(Protocol):
@@ -44,11 +51,14 @@ class WatchedRun:
         *,
         redact: Callable[[str], str] = str,
         told: Callable[[Sequence[Event]], None] = lambda events: None,
+        outdated: Outdated | None = None,
     ) -> None:
         self._journal = journal
         self._place = place
         self._redact = redact
         self._told = told
+        self._outdated = outdated
+        self._looked = float("-inf")
         self.run = Run()
 
     async def look(self, now: float) -> Circumstances:
@@ -56,6 +66,10 @@ class WatchedRun:
         news = await self._journal.read(self.run.head)
         fold(news, self.run)
         self._told(news)
+        if self._outdated is not None and not now - self._looked < REVIEWS_EVERY:
+            self._looked = now
+            for draft in await self._outdated(self.run):
+                await self._journal.append(draft)
         return circumstances(self.run, now)
 
     async def tell(self, changed: Changed) -> None:

@@ -81,6 +81,12 @@ def _plain(event: Event, data: Any) -> tuple[str, str, str]:
         Kind.ALARM: _alarm(data),
         Kind.ALARM_ACKNOWLEDGED: ("✓", "$muted", f"alarm seen {data.get('note', '')}".strip()),
         Kind.RESTORE_POINT: _restore_point(data),
+        Kind.REVIEW_OUTDATED: (
+            "▼",
+            "$danger",
+            f"{data.get('item', '')}: {'; '.join(map(str, data.get('reasons', ())))}",
+        ),
+        Kind.REVIEWED: ("◇", "$muted", f"{len(data.get('files', ()))} migration files shown for review and pinned"),
         Kind.RUN_ENDED: ("■", "$good", f"run ended: {data.get('ending', '')}"),
         Kind.ROLLBACK_STARTED: ("↩", "$caution", f"{data.get('title') or data.get('deed', '')}{_because(data)}"),
         Kind.ROLLBACK_STEP: _rollback_step(data),
@@ -94,6 +100,10 @@ def _alarm(data: Any) -> tuple[str, str, str]:
         return "▽", "$muted", f"alarm over: {data.get('probe', '')}"
     style = "$danger" if data.get("level") == "critical" else "$caution"
     return "▲", style, f"{data.get('level', '')}: {data.get('message') or data.get('probe', '')}"
+
+
+def _outdated(data: Any) -> str:
+    return f"{data.get('item', '')}: {'; '.join(map(str, data.get('reasons', ())))}"
 
 
 def _restore_point(data: Any) -> tuple[str, str, str]:

@@ -14,6 +14,7 @@ import time
 import tomllib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,6 +24,7 @@ from migconsole.adapters import watchers
 from migconsole.adapters.health_store import HealthReader, HealthWriter
 from migconsole.adapters.journal.reading import read_events
 from migconsole.adapters.journal.sqlite import Console, SqliteJournal, monotonic
+from migconsole.adapters.migrators.scripts import sums
 from migconsole.adapters.postgres.failures import UselessTargetError
 from migconsole.adapters.postgres.probes.catalogue import PROBES, Hazard, Tier
 from migconsole.adapters.postgres.probes.runner import Probes, Watched
@@ -35,6 +37,7 @@ from migconsole.domain.target import Target
 from migconsole.domain.thresholds import THRESHOLDS, Thresholds
 from migconsole.engine.health_ports import Circumstances
 from migconsole.engine.notifying import Notifying
+from migconsole.engine.outdated import outdated
 from migconsole.engine.ports import HealthSource
 from migconsole.engine.scheduler import Duty, Lane
 from migconsole.engine.watched_run import ACTOR, Alone, WatchedRun, acknowledgement
@@ -329,7 +332,10 @@ async def watch_run(path: Path, options: Options, until: float, began: Callable[
             actor=ACTOR,
         )
         try:
-            run = WatchedRun(journal, watchers.Place(path, lock), redact=redact, told=notifying.take)
+            project = setting.surroundings.project
+            stale = partial(outdated, sums=lambda paths: sums(paths, project))
+            place = watchers.Place(path, lock)
+            run = WatchedRun(journal, place, redact=redact, told=notifying.take, outdated=stale)
             watcher = Watcher(
                 TargetProbes(setting.target, path.name[-4:], run_lock_key(setting.target)),
                 HealthWriter(path / HEALTH, redact=redact),

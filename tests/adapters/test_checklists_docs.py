@@ -13,7 +13,8 @@ from migconsole.adapters.checklists.models import (
     CHECKS_LATER,
     CHECKS_NOW,
     CONTAINERS,
-    JOBS,
+    JOBS_LATER,
+    JOBS_NOW,
     OCCASIONS,
     ChecklistModel,
 )
@@ -58,7 +59,7 @@ def test_every_key_is_named(model: type[ChecklistModel]) -> None:
 def test_every_action_and_check_is_in_the_table_of_what_is_available() -> None:
     table = TEXT.partition("## What is available")[2].partition("## How values")[0]
     actions, checks = (line for line in table.splitlines() if line.startswith(("| actions", "| checks")))
-    for now, later, row in (((), JOBS, actions), (CHECKS_NOW, CHECKS_LATER, checks)):
+    for now, later, row in ((JOBS_NOW, JOBS_LATER, actions), (CHECKS_NOW, CHECKS_LATER, checks)):
         _, _, available, coming, _ = row.split("|")
         assert set(now) <= set(re.findall(r"`(\w+)`", available))
         assert set(re.findall(r"`(\w+)`", coming)) == set(later)

@@ -20,9 +20,9 @@ PERSON = {
 LEGAL: dict[ItemState, set[Move]] = {
     S.TODO: {M.START, M.ATTEST, M.ACCEPT, M.SKIP, M.EXCLUDE, M.DEFER},
     S.RUNNING: set(ENDS),
-    S.VERIFIED: {M.START, M.ACCEPT, M.REOPEN, M.REGRESS},
-    S.ATTESTED: {M.START, M.ACCEPT, M.REOPEN},
-    S.OK_WITH_ISSUES: {M.START, M.REOPEN},
+    S.VERIFIED: {M.START, M.ACCEPT, M.REOPEN, M.REGRESS, M.OUTDATE},
+    S.ATTESTED: {M.START, M.ACCEPT, M.REOPEN, M.OUTDATE},
+    S.OK_WITH_ISSUES: {M.START, M.REOPEN, M.OUTDATE},
     S.FAILED: {M.START, M.ACCEPT, M.FORCE, M.DEFER, M.REOPEN},
     S.INTERRUPTED: {M.START, M.ATTEST, M.ACCEPT, M.FORCE, M.DEFER, M.REOPEN},
     S.SKIPPED: {M.REOPEN},
@@ -43,7 +43,14 @@ def test_every_move_from_every_state(state: ItemState, move: Move) -> None:
 
 @pytest.mark.parametrize("move", M)
 def test_where_a_move_leads(move: Move) -> None:
-    leads = {**ENDS, **PERSON, M.START: S.RUNNING, M.REGRESS: S.REGRESSED, M.RECOVER: S.VERIFIED}
+    leads = {
+        **ENDS,
+        **PERSON,
+        M.START: S.RUNNING,
+        M.REGRESS: S.REGRESSED,
+        M.RECOVER: S.VERIFIED,
+        M.OUTDATE: S.REGRESSED,
+    }
     assert RULES[move].to is leads[move]
 
 

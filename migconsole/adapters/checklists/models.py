@@ -23,6 +23,7 @@ CHECKS_NOW = (
     "query_performance",
     "regression",
     "response_time",
+    "reviewed_files",
     "server_health",
     "server_version",
     "slow_queries",
@@ -40,8 +41,8 @@ CHECKS_LATER = (
 CHECKS = (*CHECKS_NOW, *CHECKS_LATER)
 """Built-in checks; those of ``CHECKS_LATER`` load and say “not available yet” when they are run."""
 
-JOBS_NOW: tuple[str, ...] = ("backup", "notify")
-JOBS_LATER: tuple[str, ...] = ("prove", "review", "lint", "restore", "drill", "http")
+JOBS_NOW: tuple[str, ...] = ("backup", "review", "lint", "notify", "http")
+JOBS_LATER: tuple[str, ...] = ("prove", "restore", "drill")
 JOBS = (*JOBS_NOW, *JOBS_LATER)
 """Built-in jobs; one is of ``JOBS_NOW`` when the command line has its command (``migconsole.domain.commands``)."""
 

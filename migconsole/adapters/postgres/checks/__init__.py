@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from migconsole.adapters.postgres.checks import disk, host, migrations, performance, response, schema, server
+from migconsole.adapters.postgres.checks import disk, host, migrations, performance, response, reviewed, schema, server
 from migconsole.adapters.postgres.checks.base import CHECK_DOCS, CHECKS, CheckDoc, Probe, verify_arguments
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "migrations",
     "performance",
     "response",
+    "reviewed",
     "schema",
     "server",
     "verify_arguments",

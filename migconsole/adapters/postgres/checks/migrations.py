@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -46,22 +47,40 @@ _WORDS = ", ".join(MIGRATORS)
 async def migrations(probe: Probe, arguments: Mapping[str, Any]) -> CheckResult:
     """Pending ones alone are no fault; failed, edited and unknown ones are. A missing table means all are pending."""
     found = Findings()
+    seen = await examine(probe, arguments, found)
+    if seen is None or seen.report is None:
+        return found.result({"tool": seen.tool.name} if seen else {})
+    running = await lock_holders(probe, seen.tool, found) if seen.tool.lock else None
+    _describe(seen.tool, seen.report, found, running=bool(running))
+    if not seen.report.migrations:
+        found.unknown(f"no migrations in {seen.directory} and none recorded")
+    return found.result({"tool": seen.tool.name, "running": running, **_values(seen.report)})
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """What the files and the record of one tool amount to; ``report`` is None when one of them cannot be read."""
+
+    tool: Migrator
+    directory: Path
+    schema: str
+    report: MigrationReport | None
+
+
+async def examine(probe: Probe, arguments: Mapping[str, Any], found: Findings) -> Examined | None:
+    """Choose the tool, read its record, and compare; what stands in the way is said in ``found``."""
     chosen = await choose(probe, arguments, found)
     if chosen is None:
-        return found.result({})
+        return None
     tool, directory = chosen
-    rows = await recorded(probe, tool, schema_of(probe, tool, arguments), found)
+    schema = schema_of(probe, tool, arguments)
+    rows = await recorded(probe, tool, schema, found)
     if rows is None:
-        return found.result({"tool": tool.name})
+        return Examined(tool, directory, schema, None)
     report = await asyncio.to_thread(tool.judge, directory, rows)
     if report is None:
         found.unknown(f"there is no readable folder {directory}: the checkout cannot be compared")
-        return found.result({"tool": tool.name})
-    running = await lock_holders(probe, tool, found) if tool.lock else None
-    _describe(tool, report, found, running=bool(running))
-    if not report.migrations:
-        found.unknown(f"no migrations in {directory} and none recorded")
-    return found.result({"tool": tool.name, "running": running, **_values(report)})
+    return Examined(tool, directory, schema, report)
 
 
 def _values(report: MigrationReport) -> dict[str, Any]:

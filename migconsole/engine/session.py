@@ -14,9 +14,13 @@ from migconsole.domain.checklist import Run as RunAction
 from migconsole.domain.events import Event, Kind
 from migconsole.domain.policy import MOVES, Command, Situation, Verdict, judge, not_available
 from migconsole.domain.run import Attempt, Run
+from migconsole.domain.times import stamp
 from migconsole.domain.variables import is_secret_name
 from migconsole.engine.attempts import Attempts, Suspended
+from migconsole.engine.clocking import Clocking
+from migconsole.engine.conduct import Conduct
 from migconsole.engine.execution import Execution
+from migconsole.engine.gating import Gating
 from migconsole.engine.notifying import Notices
 from migconsole.engine.ports import (
     Database,
@@ -35,6 +39,7 @@ from migconsole.engine.signing import Signing
 from migconsole.engine.stopping import Stopper, StopState
 from migconsole.engine.verdicts import Outcome, terminal_outcome
 from migconsole.engine.watched_run import acknowledgement
+from migconsole.engine.wires import Wires
 from migconsole.errors import JournalError, MigconsoleError, StoppedError, TargetError, UsageError
 
 FOLLOW = 0.5
@@ -78,6 +83,10 @@ class Session:
         self._stopper = Stopper(self._recorder, self._attempts, jobs, database, self._execution)
         self._resolving = Resolving(checklist, self._recorder, surroundings)
         self._driving = False
+        self.clock = Clocking(self._recorder, checklist)
+        self.gates = Gating(self._recorder, checklist, self.clock.now, read_only)
+        self.tripwires = Wires(self._recorder, checklist, read_only)
+        self.conduct = Conduct(self._recorder, checklist, console_id, lambda: self._driving, read_only)
         # Judging and recording belong together: two keys pressed at once must not start the same thing twice.
         self._deciding = asyncio.Lock()
         self._follower: asyncio.Task[None] | None = None
@@ -136,6 +145,8 @@ class Session:
             driver=self.run.driver_actor,
             connected=self.identity is not None,
             unavailable=dict(self._surroundings.unavailable),
+            clock=self.clock.current(),
+            actor=self.actor,
         )
 
     def subscribe(self, listener: Callable[[], None]) -> Callable[[], None]:
@@ -246,9 +257,11 @@ class Session:
         self._recorder.changed()
         return self._driving
 
-    async def hand_over(self) -> None:
-        """Stop driving; the next console that asks becomes the driver."""
+    async def hand_over(self, note: str = "") -> None:
+        """Stop driving, with a note to whoever goes on; the next console that asks becomes the driver."""
         async with self._deciding:
+            if note.strip():
+                await self.conduct.note_handover(note)
             await self._journal.release_lease()
             self._driving = False
             await self._recorder.catch_up()
@@ -368,7 +381,8 @@ class Session:
             value = check_answer(action.type, value, action.choices)
         except AnswerError as error:
             raise UsageError("This is not an answer to the question", str(error)) from None
-        await self._move(item_id, Command.ANSWER, reason, {"value": value, "note": note, "variable": action.variable})
+        data = {"value": value, "note": note, "variable": action.variable, "type": action.type}
+        await self._move(item_id, Command.ANSWER, reason, data)
 
     async def accept(self, item_id: str, reason: str) -> None:
         """Done, with issues that the reason names."""
@@ -406,9 +420,10 @@ class Session:
         await self._recorder.record(seen.kind, seen.data, key=seen.key)
 
     async def hold(self, reason: str, owner: str = "", until: str = "") -> None:
-        """Stop anything that changes something from starting."""
+        """Stop anything that changes something from starting; ``until`` is when that is expected to end."""
         self._demand_reason(reason, 3)
-        data = {"reason": reason, "owner": owner or self.actor, "until": until}
+        expected = stamp(self.clock.moment(until)) if until.strip() else ""
+        data = {"reason": reason, "owner": owner or self.actor, "until": expected}
         await self._recorder.record(Kind.HOLD, data, decision=True)
 
     async def release(self) -> None:
@@ -470,6 +485,7 @@ class Session:
             if not again.allowed and not again.overridden(confirmation.reason):
                 raise StoppedError("This cannot run now", again.reason)
         self._resolving.demand(prepared.danger, confirmation, self.identity)
+        await self.gates.passing(located)
         return prepared
 
     async def _demand_ground(self) -> None:
@@ -515,8 +531,15 @@ class Session:
             why = self.run.record(item_id).refusal(move, reason=reason, required=item.required)
             if why:
                 raise UsageError(f"{why[:1].upper()}{why[1:]}")
-            payload = {"item": item_id, "move": move.value, "reason": reason, **(data or {})}
-            await self._recorder.record(Kind.ITEM_MOVED, payload, decision=True)
+            payload: dict[str, object] = {"item": item_id, "move": move.value, "reason": reason, **(data or {})}
+            if command in (Command.ATTEST, Command.ANSWER):
+                await self.gates.passing(self.located(item_id))
+            claim = self.conduct.claim_number(item_id)
+            if not self._driving and claim is not None:
+                payload["claim"] = claim
+            await self._recorder.record(Kind.ITEM_MOVED, payload, decision=self._driving or claim is None)
+            if not self.run.record(item_id).state.done and "claim" in payload:
+                raise StoppedError(f"“{item.title}” was decided by the driver meanwhile")
 
     def _demand_reason(self, reason: str, length: int) -> None:
         if len(reason.strip()) < length:
@@ -542,6 +565,7 @@ class Session:
             await asyncio.sleep(FOLLOW)
             await self._guarded(self._recorder.catch_up, "journal")
             await self._guarded(self._watch_flags, "flags")
+            await self._guarded(self._watch_clock, "clock")
             if clock() >= beat_at:
                 beat_at = clock() + BEAT
                 await self._guarded(self._beat, "presence")
@@ -570,6 +594,12 @@ class Session:
 
     def _others(self) -> Mapping[str, float]:
         return {p.console: p.age for p in self.presences if p.console != self.console_id}
+
+    async def _watch_clock(self) -> None:
+        """What time alone changes: limits that are crossed, votes that grow stale."""
+        if not self.read_only:
+            await self.clock.watch()
+        self.gates.look()
 
     async def _watch_flags(self) -> None:
         """A HOLD file holds the run from any shell; its removal releases what it held. PANIC outranks HOLD."""

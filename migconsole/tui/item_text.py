@@ -161,7 +161,7 @@ def command_text(text: str, limit: int = 4000) -> Texts:
 def _needs(session: Session, item: Item, width: int) -> Texts:
     texts: Texts = []
     for need in item.needs:
-        why = unmet(session.run, session.checklist, need)
+        why = unmet(session.run, session.checklist, need, session.clock.now())
         mark = ("✘ ", "$danger") if why else ("✔ ", "$good")
         words = sanitise_line(why or f"needs “{_title(session, need)}”: met")
         texts += [("\n", ""), *hang(mark, words, "", width)]

@@ -1,0 +1,162 @@
+"""The clock of an open run: server time, T-0 and the window, and the limits that are crossed while it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from migconsole.domain.checklist import Checklist
+from migconsole.domain.clock import Clock, reckon
+from migconsole.domain.events import Kind
+from migconsole.domain.quantities import QuantityError, parse_duration
+from migconsole.domain.run import Run
+from migconsole.domain.times import MomentError, instant, parse_moment, stamp
+from migconsole.domain.timetable import DECISIONS, LAST_SAFE_ABORT, WINDOW_END
+from migconsole.domain.tripwires import WireState
+from migconsole.engine.recorder import Recorder
+from migconsole.errors import UsageError
+
+SKEW_SHOWN = 2.0
+"""Seconds by which this host and the server may disagree before the header says so: a reading takes up to a second."""
+
+REASON = 3
+"""Characters of reason with which T-0 or the window is moved."""
+
+
+def _utc() -> datetime:
+    return datetime.now(UTC)
+
+
+class Clocking:
+    """What screens ask about time, and what is put on record about it.
+
+    ``skew`` is how many seconds the server's clock is ahead of this host's, None while it has not been read.
+    """
+
+    def __init__(self, recorder: Recorder, checklist: Checklist, now: Callable[[], datetime] = _utc) -> None:
+        self.skew: float | None = None
+        self._recorder = recorder
+        self._checklist = checklist
+        self._now = now
+        self._memo: tuple[tuple[int, int, str], Clock] | None = None
+
+    @property
+    def _run(self) -> Run:
+        return self._recorder.run
+
+    def now(self) -> datetime:
+        """The time in UTC, the server's where it is known."""
+        return self.server(self._now())
+
+    def server(self, local: datetime) -> datetime:
+        """A time of this host as the server has it."""
+        return local if self.skew is None else local + timedelta(seconds=self.skew)
+
+    def current(self) -> Clock:
+        """The clock now."""
+        return self.at(self._now())
+
+    def at(self, local: datetime) -> Clock:
+        """The clock at a time of this host; computed once a second and event."""
+        moment = self.server(local).replace(microsecond=0)
+        key = (self._run.head, int(moment.timestamp()), self._run.head_hash)
+        if self._memo is None or self._memo[0] != key:
+            self._memo = (key, reckon(self._run, self._checklist, moment))
+        return self._memo[1]
+
+    def moment(self, text: str) -> datetime:
+        """A moment as a person wrote it. Raises UsageError that says how to write one."""
+        try:
+            return parse_moment(text, self.now(), self._run.clock.t0)
+        except MomentError as error:
+            raise UsageError("This is no moment", str(error)) from None
+
+    async def set(self, t0: str = "", window: str = "", reason: str = "", source: str = "key") -> None:
+        """Set or move T-0 and the window's end; what is "" stays.
+
+        ``t0`` is a moment. ``window`` is a length from T-0 ("2h") or the moment of its end ("02:00"). Moving what was
+        set before needs a reason. Raises UsageError.
+        """
+        table = self._run.clock
+        if not t0.strip() and not window.strip():
+            raise UsageError("Nothing is set", remedy="Give T-0, the window, or both.")
+        if table.settings and len(reason.strip()) < REASON:
+            raise UsageError("Moving the clock needs a reason", remedy="It is on record, and everybody sees it.")
+        begin = self.moment(t0) if t0.strip() else table.t0
+        end = self._end(window, begin) if window.strip() else self._shifted(begin)
+        if begin is not None and end is not None and end <= begin:
+            raise UsageError("The window ends before T-0", f"T-0 {begin:%H:%M}, window until {end:%H:%M} UTC")
+        data = {
+            "t0": stamp(begin) if begin else "",
+            "window_end": stamp(end) if end else "",
+            "reason": reason.strip(),
+            "source": source,
+        }
+        await self._recorder.record(Kind.CLOCK_SET, data, decision=True)
+        await self.watch()
+
+    def _end(self, window: str, begin: datetime | None) -> datetime:
+        try:
+            length = parse_duration(window.strip())
+        except QuantityError:
+            return self.moment(window)
+        if begin is None:
+            raise UsageError("The window's length counts from T-0, which is not set", remedy="Give T-0 as well.")
+        return begin + timedelta(seconds=length)
+
+    def _shifted(self, begin: datetime | None) -> datetime | None:
+        """The window's end when T-0 alone moves: it stays, change windows do; before T-0 it cannot be."""
+        end = self._run.clock.window_end
+        if end is not None and begin is not None and end <= begin:
+            raise UsageError(
+                "T-0 would lie after the window's end", f"The window ends {end:%H:%M} UTC.", "Move the window as well."
+            )
+        return end
+
+    async def decide(self, decision: str, reason: str) -> None:
+        """Put on record what the driver decided once backing out no longer fits into the window."""
+        if decision not in DECISIONS:
+            raise UsageError(f"“{decision}” cannot be decided", f"There are: {', '.join(DECISIONS)}.")
+        if self._run.clock.open_crossing() is None:
+            raise UsageError("There is nothing to decide: the last safe abort has not been crossed")
+        if len(reason.strip()) < REASON:
+            raise UsageError("The decision needs a reason")
+        await self._recorder.record(Kind.CLOCK_DECIDED, {"decision": decision, "reason": reason}, decision=True)
+
+    async def watch(self) -> None:
+        """Put on record what has been crossed since the last look, each crossing once whoever sees it first."""
+        if self._run.ended_at or not self._run.opened_at:
+            return
+        clock = self.current()
+        for what, limit in ((LAST_SAFE_ABORT, clock.last_safe_abort), (WINDOW_END, clock.window_end)):
+            await self._crossing(what, limit, clock.now)
+        await self._wires()
+
+    async def _crossing(self, what: str, limit: datetime | None, now: datetime) -> None:
+        table = self._run.clock
+        past = limit is not None and now >= limit
+        if past == (table.open_crossing(what) is not None):
+            return
+        change, number = ("past", table.episodes(what) + 1) if past else ("back", table.episodes(what))
+        data = {"what": what, "change": change, "limit": stamp(limit) if limit else "", "seen": stamp(now)}
+        await self._recorder.record(Kind.CLOCK_CROSSED, data, key=f"clock:{what}:{number}:{change}")
+
+    async def _wires(self) -> None:
+        """Tripwires that the checklist leaves to the clock."""
+        for wire in self._checklist.tripwires:
+            crossing = self._run.clock.open_crossing(wire.clock) if wire.clock else None
+            if crossing is None or self._run.tripwires.record(wire.id).state is not WireState.ARMED:
+                continue
+            limit = instant(crossing.limit)
+            at = f" at {limit:%H:%M} UTC" if limit else ""
+            reason = f"the {wire.clock.replace('-', ' ')}{at} has passed"
+            data = {"tripwire": wire.id, "state": "tripped", "by": "clock", "reason": reason}
+            number = self._run.clock.episodes(wire.clock)
+            await self._recorder.record(Kind.TRIPWIRE, data, key=f"tripwire:{wire.id}:clock:{number}")
+
+    def heard(self, skew: float, uncertainty: float = 0.0) -> None:
+        """Take the server's clock for this run's: it is ``skew`` seconds ahead, give or take ``uncertainty``.
+
+        What lies within the uncertainty, or below what is shown, is no difference: two clocks that agree are one.
+        """
+        self.skew = skew if abs(skew) > max(SKEW_SHOWN, uncertainty) else 0.0

@@ -1,0 +1,229 @@
+"""Two consoles on one run: votes, claims, handing over; the clock, gates, tripwires and endings of a session."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from migconsole.domain.checklist import Answer, Checklist, Danger, Gate, Item, Phase, Run, Section, Step, Tripwire
+from migconsole.domain.events import Kind
+from migconsole.domain.gates import GateState
+from migconsole.domain.items import ItemState
+from migconsole.domain.lifecycle import RunState
+from migconsole.domain.policy import Command
+from migconsole.domain.tripwires import WireState
+from migconsole.engine.resolve import Confirmation
+from migconsole.engine.session import Session
+from migconsole.errors import StoppedError, UsageError
+from tests.engine.fakes import World
+
+YES = Confirmation(1, reason="there is no room for a second copy")
+
+ROLES = ("Database Admin", "DevOps Lead")
+SECTION = Section("main", "Main", (Item("apply", "Apply", Step(Run("./a.sh"), danger=Danger.MUTATING)),))
+CHECKLIST = Checklist(
+    "Shared",
+    roles=ROLES,
+    phases=(
+        Phase(
+            "plan",
+            "Plan",
+            -3600,
+            (
+                Section(
+                    "p",
+                    "Planning",
+                    (Item("tell", "Tell them"), Item("window", "Window", Step(Answer("window", "When?")))),
+                ),
+            ),
+        ),
+        Phase("exec", "Execution", 0, (SECTION,)),
+    ),
+    tripwires=(Tripwire("bugs", "Critical bugs"), Tripwire("late", "Too late", clock="last-safe-abort")),
+    rollback=(Section("back", "Back", (Item("undo", "Undo"),)),),
+    gates=(Gate("go", "Go for T-0", "Execution", ROLES),),
+)
+
+
+@pytest.fixture
+async def shared(tmp_path: Path) -> AsyncIterator[World]:
+    world = World(tmp_path, CHECKLIST)
+    yield world
+    await world.close()
+
+
+async def both(world: World) -> tuple[Session, Session]:
+    """Ana drives, bob watches."""
+    return await world.opened("ana"), await world.opened("bob")
+
+
+async def test_two_consoles_vote_and_what_is_passed_is_on_record(shared: World) -> None:
+    first, second = await both(shared)
+    assert not second.driving
+    with pytest.raises(StoppedError, match="cannot run now"):
+        await first.start("apply", 0, YES)
+    await first.gates.vote("go", ROLES[0], "go", "AS")
+    await second.gates.vote("go", ROLES[1], "go", "BL")
+    await first._recorder.catch_up()
+    assert first.gates.standing(CHECKLIST.gates[0]).state is GateState.GO
+    attempt = await first.start("apply", 0, YES)
+    kinds = shared.store.kinds()
+    assert kinds.index(Kind.GATE_PASSED) < kinds.index(Kind.ATTEMPT_STARTED)
+    shared.jobs.end()
+    await asyncio.wait_for(first.finished("apply", attempt.number), 20)
+    with pytest.raises(StoppedError, match="passed"):
+        await second.gates.vote("go", ROLES[1], "go", "BL")
+
+
+async def test_what_is_no_vote_is_refused_before_it_is_recorded(shared: World) -> None:
+    session = await shared.opened("ana")
+    for arguments in (("stop", ROLES[0], "go", "A"), ("go", "Nobody", "go", "A"), ("go", ROLES[0], "go", " ")):
+        with pytest.raises(UsageError):
+            await session.gates.vote(*arguments)
+    with pytest.raises(UsageError, match="NO-GO needs a reason"):
+        await session.gates.vote("go", ROLES[0], "no-go", "AS")
+    assert Kind.GATE_VOTED not in shared.store.kinds()
+
+
+async def test_an_attestation_behind_a_gate_passes_it_too(shared: World) -> None:
+    session = await shared.opened("ana")
+    assert "gate" in session.verdict("apply", Command.ATTEST).reason
+    for role in ROLES:
+        await session.gates.vote("go", role, "go", "AS")
+    await session.attest("apply", note="by hand")
+    assert session.gates.standing(CHECKLIST.gates[0]).state is GateState.PASSED
+
+
+async def test_a_watching_console_attests_what_it_has_claimed_and_nothing_else(shared: World) -> None:
+    first, second = await both(shared)
+    assert "watches" in second.verdict("tell", Command.ATTEST).reason
+    await second.conduct.claim(second.located("tell").item)
+    await first._recorder.catch_up()
+    assert "bob has claimed it" in first.verdict("tell", Command.ATTEST).reason
+    with pytest.raises(StoppedError, match="cannot be claimed"):
+        await first.conduct.claim(first.located("tell").item)
+    await second.attest("tell", note="called them")
+    assert second.run.record("tell").state is ItemState.ATTESTED
+    assert second.run.record("tell").actor == "bob"
+    assert "watches" in second.verdict("window", Command.ANSWER).reason
+    assert second.run.anomalies == []
+
+
+async def test_commands_are_not_claimed_and_a_claim_is_withdrawn_with_a_reason(shared: World) -> None:
+    first, second = await both(shared)
+    with pytest.raises(StoppedError, match="only what a person does"):
+        await second.conduct.claim(second.located("apply").item)
+    item = second.located("tell").item
+    await second.conduct.claim(item)
+    await first._recorder.catch_up()
+    with pytest.raises(UsageError, match="needs a reason"):
+        await first.conduct.release(item)
+    await first.conduct.release(item, "bob went to bed")
+    assert first.verdict("tell", Command.ATTEST).allowed
+
+
+async def test_the_claim_that_was_recorded_first_counts(shared: World) -> None:
+    first, second = await both(shared)
+    item = first.located("tell").item
+    results = await asyncio.gather(first.conduct.claim(item), second.conduct.claim(item), return_exceptions=True)
+    assert sum(isinstance(result, StoppedError) for result in results) == 1
+
+
+async def test_a_handover_leaves_a_note(shared: World) -> None:
+    first, second = await both(shared)
+    await first.hand_over("the index builds until 01:10")
+    assert await second.take_over("") or await second.take_over("handed over")
+    assert second.run.handover is not None
+    assert second.run.handover.text == "the index builds until 01:10"
+
+
+async def test_the_answer_to_the_window_sets_the_clock_and_moving_it_needs_a_reason(shared: World) -> None:
+    session = await shared.opened("ana")
+    await session.answer("window", "2029-12-31 23:00Z for 3h")
+    t0 = session.run.clock.t0
+    assert t0 is not None
+    assert session.run.clock.window_end == t0 + timedelta(hours=3)
+    with pytest.raises(UsageError, match="needs a reason"):
+        await session.clock.set(t0="T+10m")
+    await session.clock.set(t0="T+10m", reason="the replica lags")
+    assert session.run.clock.t0 == t0 + timedelta(minutes=10)
+    assert session.run.clock.window_end == t0 + timedelta(hours=3), "a change window does not move with it"
+    with pytest.raises(UsageError, match="after the window's end"):
+        await session.clock.set(t0="T+9h", reason="tomorrow")
+
+
+async def test_a_crossing_is_a_fact_once_trips_the_clocks_wire_and_wants_a_decision(shared: World) -> None:
+    first, second = await both(shared)
+    for role in ROLES:
+        await first.gates.vote("go", role, "go", "AS")
+    now = first.clock.now()
+    await first.clock.set(t0=(now - timedelta(hours=3)).isoformat(), window="2h")
+    await second._recorder.catch_up()
+    await asyncio.gather(first.clock.watch(), second.clock.watch())
+    crossings = [data for data in shared.store.of(Kind.CLOCK_CROSSED) if data["what"] == "last-safe-abort"]
+    assert [data["change"] for data in crossings] == ["past"]
+    assert first.tripwires.record("late").state is WireState.TRIPPED
+    assert "last safe abort has passed" in first.verdict("apply", Command.RUN).reason
+    await first.clock.decide("go on", "the window was extended by mail")
+    assert first.verdict("apply", Command.RUN).allowed
+    await first.clock.set(window="6h", reason="extended")
+    assert [data["change"] for data in shared.store.of(Kind.CLOCK_CROSSED)][-1] == "back"
+
+
+async def test_a_tripwire_is_tripped_by_anybody_and_cleared_by_the_driver(shared: World) -> None:
+    first, second = await both(shared)
+    await second.tripwires.trip("bugs", "the client crashes")
+    await first._recorder.catch_up()
+    assert first.tripwires.reason() == "Critical bugs: the client crashes"
+    await first.tripwires.acknowledge("bugs", "looking")
+    with pytest.raises(StoppedError, match="drives"):
+        await second.tripwires.clear("bugs", "gone")
+    await first.tripwires.clear("bugs", "a stale cache")
+    assert first.tripwires.tripped() == []
+
+
+async def test_sections_are_called_complete_by_name_and_runs_end_with_what_was_put_off(shared: World) -> None:
+    session = await shared.opened("ana")
+    planning = CHECKLIST.phases[0].sections[0]
+    with pytest.raises(StoppedError, match="“Tell them” is open"):
+        await session.conduct.call(planning, "Ana")
+    await session.attest("tell")
+    await session.defer("window", "fixed by the change board", "T+24h")
+    await session.conduct.call(planning, "Ana Silva")
+    call = session.run.sections.calls["p"]
+    assert (call.person, call.end) == ("Ana Silva", "complete except deferred (1)")
+    with pytest.raises(StoppedError, match="1 left"):
+        await session.conduct.end(RunState.COMPLETED, "Ana")
+    for role in ROLES:
+        await session.gates.vote("go", role, "go", "AS")
+    await session.attest("apply")
+    await session.conduct.end(RunState.COMPLETED, "Ana")
+    assert session.run.state is RunState.COMPLETED
+    assert shared.store.of(Kind.RUN_ENDED)[0]["deferred"] == ["window"]
+    assert "has ended (completed)" in session.verdict("tell", Command.REOPEN).reason
+
+
+async def test_a_plan_is_approved_by_name_and_shows_when_it_was_amended(shared: World) -> None:
+    session = await shared.opened("ana")
+    assert session.run.state is RunState.DRAFT
+    with pytest.raises(UsageError):
+        await session.conduct.commit(" ")
+    await session.conduct.commit("Ben Lead")
+    assert session.run.state is RunState.COMMITTED
+    assert not session.conduct.amended
+    with pytest.raises(StoppedError, match="approved by Ben Lead"):
+        await session.conduct.commit("Ben Lead")
+
+
+async def test_ending_otherwise_needs_what_it_says(shared: World) -> None:
+    session = await shared.opened("ana")
+    with pytest.raises(StoppedError, match="nothing of the rollback"):
+        await session.conduct.end(RunState.ROLLED_BACK, "Ana", "the client crashes")
+    with pytest.raises(UsageError, match="at least 10"):
+        await session.conduct.end(RunState.ABANDONED, "Ana", "no")
+    await session.conduct.end(RunState.ABANDONED, "Ana", "the change was withdrawn")
+    assert session.run.state is RunState.ABANDONED

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import click
 
 from migconsole import __version__, crash
-from migconsole.cli import inspect, migrations, options, record, restore_points, runs, watch
+from migconsole.cli import inspect, migrations, options, record, restore_points, rollback, runs, watch
 from migconsole.domain.secrets import Secrets
 from migconsole.domain.variables import is_secret_name
 from migconsole.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE, MigconsoleError
@@ -62,6 +62,9 @@ for _command in (
     restore_points.backup,
     record.sign,
     record.notify,
+    rollback.rollback,
+    rollback.put_back,
+    rollback.purge,
 ):
     cli.add_command(_command)
 

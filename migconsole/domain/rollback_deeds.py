@@ -2,65 +2,12 @@
 
 from __future__ import annotations
 
-from migconsole.domain.rollback import Mark, ours
+from migconsole.domain.rollback import Mark
 from migconsole.domain.rollback_plan import Deed, Plan, Strategy
-from migconsole.domain.rollback_state import State
+from migconsole.domain.rollback_refusals import common_refusals, put_back_refusals, swap_refusals
+from migconsole.domain.rollback_restores import other_plan
 from migconsole.domain.rollback_steps import open_steps, purge_steps, put_back_steps, swap_steps
 from migconsole.domain.rollback_survey import Survey
-
-
-def common_refusals(survey: Survey) -> tuple[str, ...]:
-    """What forbids every act."""
-    found = [f"this is not the server or database that was pinned: {change}" for change in survey.changed]
-    if survey.server.in_recovery:
-        found.append("the server is a standby: nothing can be changed on it")
-    if survey.holder is not None:
-        found.append(f"somebody else is at it: {survey.holder} holds the operator lock")
-    return tuple(found)
-
-
-def renaming_refusals(survey: Survey) -> tuple[str, ...]:
-    """What forbids renaming the database."""
-    found = [*common_refusals(survey)]
-    found += [f"{b.kind} {b.name}: {b.detail}; {b.resolve}" for b in survey.hard_blockers()]
-    server = survey.server
-    if not server.superuser and not (server.owns and server.createdb):
-        found.append(f"{server.user} must own {survey.names.app} and have CREATEDB to rename it")
-    beyond = [group for group in survey.sessions if group.beyond]
-    for group in beyond:
-        who = f"{group.count} of {group.role} ({group.application or 'unnamed'})"
-        found.append(f"sessions that {server.user} may not end: {who}; a superuser must")
-    return tuple(found)
-
-
-def swap_refusals(survey: Survey) -> tuple[str, ...]:
-    """Why the swap is not possible now; nothing when it is."""
-    situation, names = survey.situation, survey.names
-    if situation.stop:
-        return (situation.means,)
-    found = list(renaming_refusals(survey))
-    if survey.failed is not None:
-        found.append(f"{names.failed} is still there: put it back, or purge it first")
-    if situation.state in (State.REPLACING, State.REBUILDING):
-        found.append("the database is being replaced where it stands, and that only goes on forward")
-    elif survey.side is None or not ours(survey.side, names.app):
-        found.append("no restore point is armed")
-    elif situation.state not in (State.ARMED, State.FENCED, State.VERIFIED) and survey.failed is None:
-        found.append(f"{names.side} is not proven: {situation.means}")
-    return tuple(found)
-
-
-def put_back_refusals(survey: Survey) -> tuple[str, ...]:
-    """Why the swap cannot be undone now."""
-    situation, names = survey.situation, survey.names
-    if situation.stop:
-        return (situation.means,)
-    if survey.failed is None or situation.state not in (State.SWAPPED, State.SWAPPED_CLOSED):
-        return (*common_refusals(survey), f"there is no {names.failed} to put back")
-    found = list(renaming_refusals(survey))
-    if survey.side is not None:
-        found.append(f"the name {names.side} is taken by another restore point: purge it first")
-    return tuple(found)
 
 
 def _warnings(survey: Survey) -> tuple[str, ...]:
@@ -116,7 +63,7 @@ def unfence_plan(survey: Survey) -> Plan:
         refusals = (*refusals, survey.situation.means)
     elif survey.app.open:
         refusals = (*refusals, f"{survey.names.app} accepts connections already")
-    if survey.situation.state in (State.REPLACING, State.REBUILDING):
+    if survey.forward_only:
         refusals = (*refusals, "its content is not restored yet: an application would find it empty")
     steps = open_steps(survey) if survey.app is not None else ()
     return Plan(Deed.UNFENCE, f"Open {survey.names.app} again", steps, survey.target, refusals=refusals)
@@ -136,7 +83,7 @@ def purge_plan(survey: Survey, database: str) -> Plan:
         refusals.append("the live database is never purged")
     if row is not None and row.sessions:
         refusals.append(f"{row.sessions} session(s) are in {database}: somebody still uses it")
-    if survey.app is None or survey.app.lost or survey.situation.state in (State.REPLACING, State.REBUILDING):
+    if survey.app is None or survey.app.lost or survey.forward_only:
         refusals.append(f"{survey.names.app} is not whole: nothing that could still save it is dropped")
     refusals += [f"{b.kind} {b.name}: {b.detail}; {b.resolve}" for b in survey.blockers]
     return Plan(
@@ -148,3 +95,10 @@ def purge_plan(survey: Survey, database: str) -> Plan:
         loses=(f"everything in {database}, as of {marker.at if marker else 'an unknown time'}",),
         refusals=tuple(refusals),
     )
+
+
+def rollback_plan(survey: Survey, strategy: Strategy, *, script: str = "", keep: str = "", jobs: int = 1) -> Plan:
+    """The plan of a strategy; see ``rollback_restores`` for all but the swap."""
+    if strategy is Strategy.SWAP:
+        return swap_plan(survey)
+    return other_plan(survey, strategy, script=script, keep=keep, jobs=jobs)

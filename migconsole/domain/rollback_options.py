@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from migconsole.domain.quantities import format_duration, format_size
 from migconsole.domain.rollback import point_name, quoted
-from migconsole.domain.rollback_deeds import common_refusals, renaming_refusals, swap_refusals
 from migconsole.domain.rollback_plan import FENCE_SECONDS, SWAP_SECONDS, UNHELD_POOLER_SECONDS, Option, Strategy
+from migconsole.domain.rollback_refusals import common_refusals, renaming_refusals, swap_refusals
 from migconsole.domain.rollback_state import State
 from migconsole.domain.rollback_survey import Survey
 
@@ -89,7 +89,7 @@ def _side_restore(survey: Survey) -> Option:
         why.append("no backup is at hand (--backup DIR)")
     if survey.failed is not None:
         why.append(f"{survey.names.failed} is still there: put it back, or purge it first")
-    if survey.situation.state in (State.REPLACING, State.REBUILDING):
+    if survey.forward_only:
         why.append("the database is being replaced where it stands, and that only goes on forward")
     elif survey.situation.state in (State.ARMED, State.VERIFIED, State.FENCED):
         why.append("a proven side database is there: swap it in")

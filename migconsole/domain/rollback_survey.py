@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from migconsole.domain.rollback import DatabaseRow, Names
-from migconsole.domain.rollback_state import Situation
+from migconsole.domain.rollback_state import Replacement, Situation, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +103,13 @@ class Original:
     """What the database was like when it was backed up, beside its content.
 
     ``comment`` is None for none. ``settings`` are statements that make the database's own settings again, written for
-    the application's name. ``create`` makes the empty database; it is "" where no manifest is at hand.
+    the application's name, ``everything`` all statements about it. ``create`` makes the empty database, and is to be
+    followed by a connection limit; it is "" where no manifest is at hand.
     """
 
     comment: str | None = None
     settings: tuple[str, ...] = ()
+    everything: tuple[str, ...] = ()
     create: str = ""
     known: bool = False
 
@@ -135,7 +137,7 @@ class Survey:
     ``changed`` are the differences to the pinned identity: any of them forbids every act. ``size`` and ``free`` are
     bytes. ``loss`` are lines about what would be lost, "unknown" where it is. ``ran`` is what the run executed so far.
     ``owner`` is the run's or backup's identifier, ``backup`` the directory to restore from, "" without one.
-    ``replaced`` says that the database is being replaced where it stands, and that there is no way back from that.
+    ``replacement`` is what is on record about replacing the database where it stands.
     """
 
     at: str
@@ -162,7 +164,7 @@ class Survey:
     ran: tuple[str, ...] = ()
     loss: tuple[str, ...] = ("unknown: nothing has counted it",)
     notes: tuple[str, ...] = ()
-    replaced: bool = False
+    replacement: Replacement | None = None
 
     @property
     def app(self) -> DatabaseRow | None:
@@ -178,6 +180,11 @@ class Survey:
     def failed(self) -> DatabaseRow | None:
         """The failed database."""
         return self.rows.get(self.names.failed)
+
+    @property
+    def forward_only(self) -> bool:
+        """Whether the point of no return of a replacement is behind."""
+        return self.situation.state in (State.REPLACING, State.REBUILDING)
 
     def hard_blockers(self) -> tuple[Blocker, ...]:
         """What makes renaming or dropping impossible until a person resolves it."""

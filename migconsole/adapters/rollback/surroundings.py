@@ -1,0 +1,129 @@
+"""Hooks of the checklist, the watcher, and client programs, on behalf of a rollback."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from migconsole.adapters import watchers
+from migconsole.adapters.backup.clients import Clients
+from migconsole.domain.rollback_plan import PlanStep
+from migconsole.domain.rollback_survey import Survey
+from migconsole.domain.target import Target
+from migconsole.domain.text import sanitise_line
+from migconsole.engine.rollback_ports import Lines
+from migconsole.errors import MigconsoleError, UnknownOutcomeError
+
+HOOK_LIMIT = 30.0
+"""Seconds for a hook. PgBouncer's PAUSE waits for transactions to end; who waits longer is an outage longer."""
+
+PSQL_LOST = 2
+"""psql's exit code for a connection that ended, and for one that was never made."""
+
+KEPT_LINES = 200
+
+
+class HereSurroundings:
+    """``engine.rollback_ports.Surroundings`` on this host.
+
+    ``directory`` is the run's, None outside a run. ``environment`` is what hooks get, secrets included: they reach a
+    child in no other way. ``redact`` masks what children say. ``clients`` are the programs that fit the server.
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        *,
+        directory: Path | None = None,
+        cwd: Path | None = None,
+        environment: Mapping[str, str] | None = None,
+        redact: Callable[[str], str] = str,
+        clients: Callable[[], Clients] | None = None,
+    ) -> None:
+        self._target = target
+        self._directory = directory
+        self._cwd = cwd
+        self._environment = dict(os.environ if environment is None else environment)
+        self._redact = redact
+        self._clients = clients
+
+    async def hook(self, command: str, lines: Lines) -> None:
+        """See the port; ended by force after ``HOOK_LIMIT`` seconds."""
+        shell = ["bash", "--noprofile", "--norc", "-o", "pipefail", "-c", command]
+        code, said = await self._run(shell, self._environment, lines, HOOK_LIMIT)
+        if code != 0:
+            what = "did not end in time" if code is None else f"ended with exit {code}"
+            raise MigconsoleError(f"The hook {what}", f"{self._redact(command)}: {' · '.join(said[-3:])}")
+
+    async def watcher(self, *, away: bool) -> str:
+        """See the port."""
+        directory = self._directory
+        if directory is None:
+            return ""
+        if not away:
+            watchers.stand_up(directory)
+            return ""
+        try:
+            left = await asyncio.to_thread(watchers.stand_down, directory, "a rollback renames the database")
+        except OSError as error:
+            raise MigconsoleError("The watcher cannot be asked to leave", f"{directory}: {error.strerror}") from error
+        return "" if left else "the watcher does not answer; its sessions are ended with all others"
+
+    async def program(self, step: PlanStep, lines: Lines) -> None:
+        """See the port."""
+        if self._clients is None:
+            raise MigconsoleError("No client programs are at hand", step.title)
+        clients = self._clients()
+        name, *arguments = step.argv
+        environment = clients.environment(os.environ) | self._target.child_environment() | self._password()
+        options = " ".join(filter(None, (environment.get("PGOPTIONS", ""), "-c lock_timeout=5s")))
+        environment |= {"PGOPTIONS": options, "PGAPPNAME": "migconsole/rollback"}
+        code, said = await self._run([clients.path(name), *arguments], environment, lines, None)
+        if name == "psql" and code == PSQL_LOST:
+            raise UnknownOutcomeError("psql lost its connection: the script may or may not have been committed")
+        if code != 0:
+            raise MigconsoleError(f"{name} ended with exit {code}", " · ".join(said[-5:]))
+
+    async def restore(self, step: PlanStep, survey: Survey, lines: Lines) -> None:
+        """See the port."""
+        raise MigconsoleError("This restore cannot be carried out here", step.title)
+
+    def _password(self) -> dict[str, str]:
+        return {name: secret.reveal() for name, secret in self._target.child_secrets().items()}
+
+    async def _run(
+        self, argv: Sequence[str], environment: Mapping[str, str], lines: Lines, limit: float | None
+    ) -> tuple[int | None, list[str]]:
+        """Run a program to its end, telling each line as it comes; exit code (None: not in time) and last lines."""
+        said: list[str] = []
+        process = await asyncio.create_subprocess_exec(
+            *argv,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            env=dict(environment),
+            cwd=self._cwd,
+            start_new_session=True,
+        )
+        assert process.stdout is not None
+        try:
+            async with asyncio.timeout(limit):
+                while raw := await process.stdout.readline():
+                    line = sanitise_line(self._redact(raw.decode("utf-8", "replace").rstrip("\n")))
+                    said.append(line)
+                    del said[:-KEPT_LINES]
+                    lines((line,))
+                return await process.wait(), said
+        except TimeoutError:
+            return None, said
+        except ValueError:
+            return None, [*said, "a line was too long to be read"]
+        finally:
+            if process.returncode is None:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                await process.wait()

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 
 import asyncpg
 
+from migconsole.adapters.postgres.backends import MAINTENANCE
 from migconsole.adapters.postgres.connect import Connection, Purpose, connect, retire
 from migconsole.adapters.postgres.failures import FAILURES, RefusedError, querying
-from migconsole.adapters.postgres.pulse import MAINTENANCE
 from migconsole.adapters.postgres.queries import OLDEST, load
 from migconsole.domain.rollback import DatabaseRow, Names, failed_name, parse_marker, quoted, side_name
 from migconsole.domain.rollback_survey import Blocker, Hindrance, Holder

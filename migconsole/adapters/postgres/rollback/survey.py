@@ -10,7 +10,6 @@ import asyncpg
 
 from migconsole.adapters.postgres.connect import Connection, Purpose, retire
 from migconsole.adapters.postgres.failures import FAILURES, querying
-from migconsole.adapters.postgres.queries import OLDEST, load
 from migconsole.adapters.postgres.rollback import reading
 from migconsole.adapters.postgres.rollback.operator import PostgresOperator
 from migconsole.domain.rollback import DatabaseRow, Names, operator_lock_key
@@ -198,9 +197,8 @@ class PostgresRollbackServer:
     async def _size(self, connection: Connection, oid: int) -> int | None:
         if not oid:
             return None
-        text = load("database_size", OLDEST)
         try:
-            size: int | None = await connection.fetchval(text, oid)
+            size: int | None = await connection.fetchval(reading.text_of("rollback_size"), oid)
         except (asyncpg.InsufficientPrivilegeError, asyncpg.QueryCanceledError, asyncpg.UndefinedObjectError):
             return None
         return size

@@ -65,6 +65,7 @@ for _command in (
     rollback.rollback,
     rollback.put_back,
     rollback.purge,
+    restore_points.prove,
 ):
     cli.add_command(_command)
 

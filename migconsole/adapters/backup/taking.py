@@ -23,8 +23,8 @@ from migconsole.adapters.backup.clients import Choice
 from migconsole.adapters.backup.directory import Backup, BackupError
 from migconsole.adapters.backup.reporting import Meter, Reporter
 from migconsole.adapters.backup.tools import Ended, Toolbox
-from migconsole.adapters.postgres.dumping import blockers, dump_progress
-from migconsole.adapters.postgres.observing import Listed, SnapshotReader
+from migconsole.adapters.postgres.dumping import blockers, copy_progress
+from migconsole.adapters.postgres.observing import Listed, SnapshotReader, to_hash
 from migconsole.domain.manifest import Manifest, Observed, Origin, Properties, Relation, SequenceValue
 from migconsole.domain.quantities import format_duration, format_size
 from migconsole.domain.target import Target
@@ -168,10 +168,8 @@ class _Taking:
         """Say how far the dump is, until cancelled. A failure to see is no failure of the dump."""
         order = self._order
         meter = Meter("dump", sum(entry.table_bytes for entry in listed))
-        weights = {entry.relation.oid: entry.table_bytes for entry in listed}
-        async for done in dump_progress(
-            order.target, order.target.database, order.toolbox.app_name, order.run, weights
-        ):
+        weights = {(entry.relation.schema, entry.relation.name): entry.table_bytes for entry in listed}
+        async for done in copy_progress(order.target, order.toolbox.app_name, order.run, weights):
             written = await asyncio.to_thread(_size, self._dump)
             note = f"{format_size(written)} written"
             self._reporter.progress(meter.at(written if done is None else done, known=done is not None, note=note))
@@ -181,7 +179,7 @@ class _Taking:
     async def _count(self, reader: SnapshotReader, seen: _Seen) -> tuple[Relation, ...]:
         order = self._order
         async with self._timed("count_s"):
-            return await reader.count(seen.listed, order.hashes, max(1, order.jobs), lambda _relation: None)
+            return await reader.count(seen.listed, to_hash(seen.listed, order.hashes), max(1, order.jobs))
 
     async def _read_back(
         self, counting: Awaitable[tuple[Relation, ...]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 
-from migconsole.adapters.postgres.connect import Purpose, session
+from migconsole.adapters.postgres.connect import Connection, Purpose, session
 from migconsole.adapters.postgres.failures import FAILURES, querying
 from migconsole.adapters.postgres.observing import rows
 from migconsole.adapters.postgres.queries import load
@@ -33,38 +33,37 @@ async def blockers(target: Target, run: str) -> list[str]:
     ]
 
 
-async def dump_progress(
-    target: Target,
-    database: str,
-    app_name: str,
-    run: str,
-    weights: Mapping[int, int],
-    *,
-    rows_of: Mapping[int, int] | None = None,
+Key = tuple[str, str]
+"""Schema and name of a table."""
+
+
+async def copy_progress(
+    target: Target, app_name: str, run: str, weights: Mapping[Key, int], exact: Mapping[Key, int] | None = None
 ) -> AsyncIterator[int | None]:
     """Bytes copied so far, every second, until the caller stops; None where the server cannot say (before 14).
 
-    A table that was seen and is gone counts as copied. ``weights`` are the bytes of each table; its share is by rows of
-    the estimate, or of ``rows_of`` where they are known. Failures to look end the iteration quietly.
+    A table that was seen and is gone counts as copied. ``weights`` are the bytes of each table; its share is by the
+    rows that are estimated, or by ``exact`` where they are known. A failure to look ends the iteration quietly.
     """
-    finished: set[int] = set()
-    running: dict[int, float] = {}
+    finished: set[Key] = set()
+    running: dict[Key, float] = {}
     try:
-        async with session(target, Purpose("progress", 5.0, search_path="pg_catalog"), database=database, run=run) as c:
-            version = c.get_server_version()
-            query = load("dump_progress", version.major * 10_000)
-            estimates = dict(rows_of or {}) or {
-                row["oid"]: row["rows"] for row in await rows(c, "estimated_rows") if row["rows"] > 0
-            }
+        async with session(target, Purpose("progress", 5.0, search_path="pg_catalog"), run=run) as connection:
+            query = load("dump_progress", connection.get_server_version().major * 10_000)
+            expected = dict(exact) if exact is not None else await _estimated(connection)
             while True:
                 await asyncio.sleep(_POLL)
                 if query is None:
                     yield None
                     continue
-                now = {row["oid"]: row["rows"] for row in await c.fetch(query, database, app_name)}
+                now = {(row["schema"], row["name"]): row["rows"] for row in await connection.fetch(query, app_name)}
                 finished |= set(running) - set(now)
-                running = {oid: min(1.0, count / estimates.get(oid, count or 1)) for oid, count in now.items()}
-                part = sum(weights.get(oid, 0) * share for oid, share in running.items())
-                yield round(sum(weights.get(oid, 0) for oid in finished) + part)
+                running = {key: min(1.0, count / (expected.get(key) or count or 1)) for key, count in now.items()}
+                part = sum(weights.get(key, 0) * share for key, share in running.items())
+                yield round(sum(weights.get(key, 0) for key in finished) + part)
     except FAILURES:
         return
+
+
+async def _estimated(connection: Connection) -> dict[Key, float]:
+    return {(row["schema"], row["name"]): row["rows"] for row in await rows(connection, "estimated_rows")}

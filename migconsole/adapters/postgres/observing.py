@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -162,34 +162,33 @@ class SnapshotReader:
         with self._said():
             return await read_catalogue(self._connection)
 
-    async def count(
-        self, listed: Sequence[Listed], chosen: Collection[str], jobs: int, counted: Callable[[Relation], None]
-    ) -> tuple[Relation, ...]:
-        """Count (and hash) every table of the list in the snapshot, with ``jobs`` sessions; see ``count_all``."""
-        return await count_all(self._target, self._run, listed, chosen, jobs, counted, snapshot=self.moment.snapshot)
+    async def count(self, listed: Sequence[Listed], hashed: Collection[int], jobs: int) -> tuple[Relation, ...]:
+        """Count every table of the list in the snapshot, with ``jobs`` sessions; see ``count_all``."""
+        return await count_all(self._target, self._run, listed, hashed, jobs, snapshot=self.moment.snapshot)
 
     @contextlib.contextmanager
-    def _said(self) -> Any:
+    def _said(self) -> Iterator[None]:
         try:
             yield
         except FAILURES as error:
             raise querying(error, self._target, 0, LOCK_TIMEOUT) from None
 
 
-async def observe(
-    target: Target, database: str, run: str, chosen: Collection[str], jobs: int, counted: Callable[[Relation], None]
-) -> Observed:
-    """Count everything that a restored database holds. Raises TargetError."""
-    other = replace(target, database=database)
+async def observe(target: Target, run: str, hashed: Collection[tuple[str, str]], jobs: int) -> Observed:
+    """Count everything that a restored database holds; ``hashed`` are the tables whose hashes are known.
+
+    Raises TargetError.
+    """
     try:
-        async with session(other, reading("prove"), run=run) as connection:
+        async with session(target, reading("compare"), run=run) as connection:
             listed = await list_relations(connection)
             catalogue = await read_catalogue(connection)
             sequences = await read_sequences(connection, listed)
             invalid = tuple(row["name"] for row in await rows(connection, "manifest_invalid"))
     except FAILURES as error:
-        raise querying(error, other, 0, LOCK_TIMEOUT) from None
-    relations = await count_all(other, run, listed, chosen, jobs, counted)
+        raise querying(error, target, 0, LOCK_TIMEOUT) from None
+    wanted = {e.relation.oid for e in listed if (e.relation.schema, e.relation.name) in hashed}
+    relations = await count_all(target, run, listed, wanted, jobs)
     return replace(catalogue, relations=relations, sequences=sequences, invalid=invalid)
 
 
@@ -248,14 +247,15 @@ async def count_all(
     target: Target,
     run: str,
     listed: Sequence[Listed],
-    chosen: Collection[str],
+    hashed: Collection[int],
     jobs: int,
-    counted: Callable[[Relation], None],
     *,
     snapshot: str = "",
 ) -> tuple[Relation, ...]:
-    """Every relation of the list with its rows counted, the largest tables first. Raises TargetError."""
-    hashed = to_hash(listed, chosen)
+    """Every relation of the list with its rows counted, the largest tables first, those of ``hashed`` (oids) hashed.
+
+    Raises TargetError.
+    """
     tables = sorted((e for e in listed if e.relation.kind in COUNTED), key=lambda e: e.table_bytes)
     done = {entry.relation.oid: entry.relation for entry in listed}
 
@@ -266,9 +266,7 @@ async def count_all(
                 await connection.execute(f"SET TRANSACTION SNAPSHOT '{snapshot}'")
             while tables:
                 entry = tables.pop()
-                relation = await _counted(connection, entry, entry.relation.oid in hashed)
-                done[relation.oid] = relation
-                counted(relation)
+                done[entry.relation.oid] = await _counted(connection, entry, entry.relation.oid in hashed)
 
     try:
         async with asyncio.TaskGroup() as group:

@@ -35,4 +35,4 @@ SELECT 'functions', pg_catalog.count(*)
 UNION ALL
 SELECT 'schemas', pg_catalog.count(*)
   FROM pg_catalog.pg_namespace n
- WHERE n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'
+ WHERE n.nspname NOT IN ('information_schema', 'public') AND n.nspname !~ '^pg_'

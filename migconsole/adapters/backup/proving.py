@@ -1,0 +1,242 @@
+"""Proving a backup: restored beside the database, compared, given its properties, closed. Then it is armed.
+
+The side database's comment says how far it is, on the server, where every later console reads it. Whatever of it is
+not armed is dropped and made anew; nothing of a restore that was cut off is ever gone on with.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from migconsole.adapters.backup import directory as storage
+from migconsole.adapters.backup.clients import Choice
+from migconsole.adapters.backup.directory import Backup
+from migconsole.adapters.backup.preflight import Assumptions, Finding, examine
+from migconsole.adapters.backup.reporting import Reporter
+from migconsole.adapters.backup.restoring import Filling, RestoreError, fill, timed
+from migconsole.adapters.backup.tools import Running, Toolbox
+from migconsole.adapters.postgres.sides import SideKeeper
+from migconsole.domain.quantities import format_duration, format_size
+from migconsole.domain.rollback import DatabaseRow, Mark, Marker, side_name
+from migconsole.domain.target import Target
+from migconsole.engine.ports import ServerIdentity
+from migconsole.errors import MigconsoleError, StoppedError
+
+LOAD_EVERY = 2.0
+"""Seconds between two looks at what a restore costs the server."""
+
+LOAD_SAID_EVERY = 5
+"""Every how many looks it is said."""
+
+RESUME_BELOW = 0.5
+"""Share of ``max_lag`` below which a held restore goes on: at the limit itself it would stop and go all the time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What is to be proven, and how. ``owner`` is the run's identifier, or the backup's outside of a run.
+
+    ``app`` is the database that the side one stands beside, the backup's own by default. ``lock`` is false where the
+    caller holds the operator lock. ``max_lag`` is in seconds.
+    """
+
+    path: Path
+    target: Target
+    identity: ServerIdentity
+    choice: Choice
+    toolbox: Toolbox
+    owner: str = ""
+    app: str = ""
+    jobs: int = 1
+    keep: bool = True
+    max_lag: float = 30.0
+    assumed: Assumptions = field(default_factory=Assumptions)
+    lock: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """A proof that held. ``armed``: the side database waits; ``replaced`` is the backup whose side it took."""
+
+    backup: Backup
+    side: str
+    owner: str
+    armed: bool
+    at: str
+    lsn: str
+    durations: dict[str, float]
+    wal: int
+    findings: tuple[Finding, ...]
+    replaced: str = ""
+
+
+async def prove(proof: Proof, reporter: Reporter) -> Proven:
+    """Prove a backup. Raises MigconsoleError with the reason when it is not proven; no side database is left then."""
+    durations: dict[str, float] = {}
+    reporter.say(f"reading every byte of {proof.path}")
+    async with timed(durations, "total_s"):
+        async with timed(durations, "verify_s"):
+            backup = await asyncio.to_thread(storage.verify, proof.path)
+        app = proof.app or backup.manifest.database
+        owner = proof.owner or backup.manifest.id
+        async with SideKeeper.opened(proof.target, app, owner, lock=proof.lock) as keeper:
+            proving = _Proving(proof, backup, app, owner, keeper, reporter, durations)
+            proven = await proving.run()
+    return proven
+
+
+class _Proving:
+    """One proof on its way."""
+
+    def __init__(
+        self,
+        proof: Proof,
+        backup: Backup,
+        app: str,
+        owner: str,
+        keeper: SideKeeper,
+        reporter: Reporter,
+        durations: dict[str, float],
+    ) -> None:
+        self._proof = proof
+        self._backup = backup
+        self._app = app
+        self._side = side_name(app, owner)
+        self._owner = owner
+        self._keeper = keeper
+        self._reporter = reporter
+        self._durations = durations
+
+    async def run(self) -> Proven:
+        """All of it, in order."""
+        proof, keeper = self._proof, self._keeper
+        findings = await self._preflight()
+        replaced = await self._clear()
+        start, _at = await keeper.now()
+        try:
+            await self._make(start)
+            _lsn, at = await keeper.now()
+            if proof.keep:
+                await self._arm(at)
+        except BaseException as error:
+            await self._abandon(error)
+            raise
+        load = await keeper.load(start)
+        self._reporter.say(f"the proof wrote {format_size(load.written)} of WAL")
+        if not proof.keep:
+            await self._drop_side()
+            self._reporter.say(f"{self._side} was dropped: proven, not armed")
+        lsn, at = await keeper.now()
+        owner, armed = self._owner, proof.keep
+        done = dict(self._durations)
+        return Proven(self._backup, self._side, owner, armed, at, lsn, done, load.written, tuple(findings), replaced)
+
+    async def _preflight(self) -> list[Finding]:
+        proof = self._proof
+        findings = await examine(self._keeper, proof.identity, self._backup, proof.jobs, proof.assumed)
+        for finding in findings:
+            self._reporter.say(finding.line)
+        blocking = [finding.line for finding in findings if finding.level == "block"]
+        unknown = [finding.line for finding in findings if finding.level == "unknown"]
+        if blocking:
+            raise RestoreError("The backup cannot be proven here", "\n".join(blocking), "Mend this first.")
+        if unknown:
+            raise StoppedError("Something that matters cannot be seen from here", "\n".join(unknown), _LOOK)
+        return findings
+
+    async def _clear(self) -> str:
+        """Drop what an earlier proof left under our name; returns the backup that was armed there, if one was."""
+        row = (await self._keeper.find(self._side)).get(self._side)
+        if row is None:
+            return ""
+        marker = row.marker
+        armed = marker is not None and marker.step is Mark.ARMED
+        was = f"restored from backup {marker.backup}, {marker.step}" if marker else "empty and without a marker"
+        self._reporter.say(f"{self._side} is there ({was}): dropped and made anew")
+        await self._keeper.drop(row, self._app, self._side)
+        return marker.backup if marker is not None and armed else ""
+
+    async def _make(self, start: str) -> None:
+        proof, keeper, side = self._proof, self._keeper, self._side
+        manifest = self._backup.manifest
+        self._reporter.say(f"restoring into {side} with {proof.jobs} job{'s' if proof.jobs > 1 else ''}")
+        await keeper.create(side, manifest.properties, proof.identity.version_num)
+        await self._mark(Mark.RESTORING)
+        if await keeper.relations(side):
+            raise RestoreError(f"{side} is not empty", "Somebody made relations in it meanwhile.")
+        filling = Filling(
+            self._backup,
+            proof.target,
+            side,
+            proof.choice,
+            proof.toolbox,
+            proof.jobs,
+            self._owner,
+            lambda running: self._guard(running, start),
+            self._durations,
+        )
+        await fill(filling, self._reporter)
+        await self._mark(Mark.VERIFIED)
+        await keeper.apply(side, manifest.properties)
+
+    async def _arm(self, at: str) -> None:
+        await self._keeper.close(self._side)
+        await self._mark(Mark.ARMED, at)
+        row = (await self._keeper.find(self._side)).get(self._side)
+        if row is None or row.open or row.marker is None or row.marker.step is not Mark.ARMED:
+            raise RestoreError(f"{self._side} is not armed", "The server does not show what was just done.")
+        self._reporter.say(f"{self._side} is armed: closed, and one swap away")
+
+    async def _mark(self, step: Mark, at: str = "") -> None:
+        if not at:
+            _lsn, at = await self._keeper.now()
+        backup = self._backup
+        marker = Marker(self._owner, self._app, step, backup.manifest.id, backup.digest, at)
+        await self._keeper.mark(self._side, marker)
+
+    async def _guard(self, running: Running, start: str) -> None:
+        """Say what the restore costs the server, and hold it while a standby falls behind."""
+        limit = self._proof.max_lag
+        looks = 0
+        while True:
+            await asyncio.sleep(LOAD_EVERY)
+            load = await self._keeper.load(start)
+            looks += 1
+            lag = load.lag or 0.0
+            if not running.held and lag > limit:
+                running.hold()
+                self._reporter.say(
+                    f"held: a standby is {format_duration(lag)} behind, more than {format_duration(limit)}"
+                )
+            elif running.held and lag < limit * RESUME_BELOW:
+                running.go_on()
+                self._reporter.say(f"goes on: the standby is {format_duration(lag)} behind")
+            if looks % LOAD_SAID_EVERY == 0:
+                behind = "" if load.behind is None else f", standby {format_size(load.behind)} behind"
+                self._reporter.say(f"load: {format_size(load.written)} of WAL written{behind}")
+
+    async def _abandon(self, error: BaseException) -> None:
+        """Leave no side database behind a proof that failed; when even that fails, its marker says what it is."""
+        try:
+            await self._drop_side()
+        except MigconsoleError as problem:
+            what = type(error).__name__
+            self._reporter.say(
+                f"{self._side} could not be dropped after {what}: {problem.title}; the next proof drops it"
+            )
+
+    async def _drop_side(self) -> None:
+        row: DatabaseRow | None = (await self._keeper.find(self._side)).get(self._side)
+        if row is not None:
+            await self._keeper.drop(row, self._app, self._side)
+
+
+_LOOK = "Look there yourself, then say what you found: --disk-free SIZE."
+
+
+def swap_blockers(findings: Sequence[Finding]) -> list[str]:
+    """What would stop a swap now, in words."""
+    return [finding.line for finding in findings if finding.level == "swap"]

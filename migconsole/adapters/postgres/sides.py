@@ -1,0 +1,275 @@
+"""Making, marking and dropping side databases, on one connection in the maintenance database.
+
+That connection holds the operator lock of the application's name: two provings, or a proving and a rollback, of one
+database exclude each other, and a CREATE or DROP that outlives its client keeps the lock until it is done. Nothing is
+dropped that does not carry our marker under exactly our name.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import asyncpg
+
+from migconsole.adapters.postgres.connect import Connection, Purpose, connect, retire, session
+from migconsole.adapters.postgres.failures import FAILURES, RefusedError, querying
+from migconsole.adapters.postgres.observing import rows
+from migconsole.adapters.postgres.pulse import MAINTENANCE
+from migconsole.domain.manifest import Extension, Properties
+from migconsole.domain.rollback import DatabaseRow, Mark, Marker, literal, operator_lock_key, quoted
+from migconsole.domain.target import Target
+from migconsole.errors import MigconsoleError, StoppedError, TargetError
+
+DROP_PATIENCE = 10.0
+"""Seconds in which the sessions of a side database must be gone after they were ended."""
+
+QUESTION = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What a restore costs the server: bytes of WAL since it began, seconds and bytes the slowest standby is behind."""
+
+    written: int
+    lag: float | None
+    behind: int | None
+
+
+class SideKeeper:
+    """Everything that is done to a side database from outside of it."""
+
+    def __init__(self, target: Target, connection: Connection, run: str) -> None:
+        self.target = target
+        self._connection = connection
+        self._run = run
+        self._start = ""
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def opened(cls, target: Target, app: str, run: str, *, lock: bool = True) -> AsyncIterator[SideKeeper]:
+        """Connect and take the operator lock of ``app``; raises StoppedError with who holds it."""
+        connection = await _maintenance(target, Purpose("prove", 0, 10, "pg_catalog", writes=True, idle_timeout=0), run)
+        try:
+            keeper = cls(target, connection, run)
+            if lock:
+                await keeper._lock(app)
+            yield keeper
+        finally:
+            await retire(connection)
+
+    async def _lock(self, app: str) -> None:
+        if await self._value("SELECT pg_catalog.pg_try_advisory_lock($1)", operator_lock_key(app)):
+            return
+        raise StoppedError(
+            f"Somebody else is at work on {app}",
+            "The operator lock is held: another prove, drill or rollback of this database runs, or what it sent to the "
+            "server has not ended yet.",
+            "Wait for it; pg_stat_activity shows its session, named migconsole/….",
+        )
+
+    # -- what is there -------------------------------------------------------------------------------------------------
+
+    async def find(self, *names: str) -> dict[str, DatabaseRow]:
+        """The databases of these names that exist."""
+        found = {}
+        for row in await self.rows("side_databases", list(names)):
+            comment, limit = row["comment"], row["limit"]
+            found[row["name"]] = DatabaseRow(
+                row["name"], row["oid"], row["open"], limit, comment, row["owner"], sessions=row["sessions"]
+            )
+        return found
+
+    async def now(self) -> tuple[str, str]:
+        """WAL position and the server's time (UTC)."""
+        (row,) = await self.rows("side_now")
+        return row["lsn"], row["at"]
+
+    async def load(self, since: str) -> Load:
+        """What was written since a WAL position, and how far standbys are behind."""
+        (row,) = await self.rows("side_load", since)
+        return Load(row["written"], row["lag"], row["behind"])
+
+    async def rows(self, query: str, *arguments: Any) -> Sequence[Mapping[str, Any]]:
+        """Ask a query of ``sql/``. Raises TargetError."""
+        with self._said():
+            return await rows(self._connection, query, *arguments)
+
+    async def relations(self, name: str) -> int:
+        """How many relations somebody made in a database."""
+        other = replace(self.target, database=name)
+        async with session(other, Purpose("side", QUESTION, search_path="pg_catalog"), run=self._run) as connection:
+            (row,) = await rows(connection, "side_relations")
+            return int(row["count"])
+
+    # -- what is done --------------------------------------------------------------------------------------------------
+
+    async def create(self, name: str, properties: Properties, version_num: int) -> None:
+        """Make an empty database with a captured database's options."""
+        await self._do(create_statement(name, properties, version_num))
+
+    async def mark(self, name: str, marker: Marker) -> None:
+        """Write the marker, as the database's comment."""
+        await self._do(f"COMMENT ON DATABASE {quoted(name)} IS {literal(marker.text())}")
+
+    async def apply(self, name: str, properties: Properties) -> None:
+        """Give a database the captured properties, all but the comment. Raises TargetError with the statement."""
+        for statement in properties.without_comment():
+            text = statement.for_database(name)
+            try:
+                await self._connection.execute(text)
+            except FAILURES as error:
+                told = querying(error, self.target, 0, 10)
+                raise TargetError(
+                    f"The database's {statement.kind} cannot be set",
+                    f"{text}\n{told.detail or told.title}",
+                    told.remedy,
+                ) from None
+
+    async def close(self, name: str) -> None:
+        """Let nobody connect any more."""
+        await self._do(f"ALTER DATABASE {quoted(name)} WITH ALLOW_CONNECTIONS false")
+
+    async def drop(self, row: DatabaseRow, app: str, name: str) -> None:
+        """Drop a database that is ours: its name is ``name`` and its marker is of ``app``; or ours and still empty.
+
+        Raises StoppedError for any other one: it is somebody's.
+        """
+        if row.name != name or row.name == app or not await self._ours(row, app):
+            raise StoppedError(
+                f"{row.name} is not ours to drop",
+                "It exists under the name of the side database and does not carry our marker for this application.",
+                "Find out whose it is; rename it, or drop it by hand.",
+            )
+        await self.rows("side_end_sessions", name)
+        deadline = time.monotonic() + DROP_PATIENCE
+        while True:
+            now = (await self.find(name)).get(name)
+            if now is None:
+                return
+            if now.oid != row.oid:
+                raise StoppedError(f"{name} is not the database it was a moment ago", remedy="Run it again.")
+            try:
+                await self._connection.execute(f"DROP DATABASE {quoted(name)}")
+                return
+            except asyncpg.ObjectInUseError as error:
+                if time.monotonic() > deadline:
+                    raise querying(error, self.target, 0, 10) from None
+                await self.rows("side_end_sessions", name)
+                await asyncio.sleep(0.2)
+            except FAILURES as error:
+                raise querying(error, self.target, 0, 10) from None
+
+    async def _ours(self, row: DatabaseRow, app: str) -> bool:
+        marker = row.marker
+        if marker is not None:
+            return marker.app == app and marker.step in (Mark.RESTORING, Mark.VERIFIED, Mark.ARMED)
+        # Made by us and killed before the marker was on it: then there is nothing in it.
+        if row.comment is not None or row.lost or not row.open:
+            return row.lost and row.comment is None
+        return await self.relations(row.name) == 0
+
+    async def _do(self, statement: str) -> None:
+        with self._said():
+            await self._connection.execute(statement)
+
+    async def _value(self, query: str, *arguments: Any) -> Any:
+        with self._said():
+            return await self._connection.fetchval(query, *arguments)
+
+    @contextlib.contextmanager
+    def _said(self) -> Any:
+        try:
+            yield
+        except FAILURES as error:
+            raise querying(error, self.target, 0, 10) from None
+
+
+async def _maintenance(target: Target, purpose: Purpose, run: str) -> Connection:
+    refused: MigconsoleError | None = None
+    for database in MAINTENANCE:
+        if database == target.database:
+            continue
+        try:
+            return await connect(target, purpose, database=database, run=run)
+        except RefusedError as error:
+            refused = error
+    raise TargetError(
+        "No maintenance database lets us in",
+        refused.detail if refused else "",
+        f"GRANT CONNECT ON DATABASE postgres TO {quoted(target.user)}",
+    )
+
+
+def create_statement(name: str, properties: Properties, version_num: int) -> str:
+    """CREATE DATABASE with every option that was captured and that the server's version knows."""
+    words = [
+        f"CREATE DATABASE {quoted(name)} WITH TEMPLATE template0",
+        f"OWNER {quoted(properties.owner)}",
+        f"ENCODING {literal(properties.encoding)}",
+        f"LC_COLLATE {literal(properties.collate)}",
+        f"LC_CTYPE {literal(properties.ctype)}",
+    ]
+    if version_num >= 150_000:
+        words.append({"i": "LOCALE_PROVIDER icu", "b": "LOCALE_PROVIDER builtin"}.get(properties.provider, ""))
+        if properties.locale:
+            option = "BUILTIN_LOCALE" if properties.provider == "b" else "ICU_LOCALE"
+            words.append(f"{option} {literal(properties.locale)}")
+        if properties.icu_rules:
+            words.append(f"ICU_RULES {literal(properties.icu_rules)}")
+    if properties.tablespace != "pg_default":
+        words.append(f"TABLESPACE {quoted(properties.tablespace)}")
+    return " ".join(filter(None, words))
+
+
+async def create_extensions(target: Target, run: str, extensions: Sequence[Extension]) -> None:
+    """Make the extensions in a restored database before its objects come, in their versions. Raises TargetError."""
+    wanted = [extension for extension in extensions if extension.name != "plpgsql"]
+    if not wanted:
+        return
+    async with session(target, Purpose("extensions", 0, 10, "pg_catalog", writes=True), run=run) as connection:
+        for extension in wanted:
+            there = await connection.fetchval(
+                "SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = $1)", extension.schema
+            )
+            # A schema of the extension's own is made by it, and must not be named then.
+            schema = f" SCHEMA {quoted(extension.schema)}" if there else ""
+            statement = f"CREATE EXTENSION {quoted(extension.name)} WITH{schema} VERSION {literal(extension.version)}"
+            try:
+                await connection.execute(statement)
+            except FAILURES as error:
+                told = querying(error, target, 0, 10)
+                raise TargetError(
+                    f"Extension {extension.name} cannot be created",
+                    f"{statement}\n{told.detail or told.title}",
+                    told.remedy,
+                ) from None
+
+
+ANALYZE_TARGETS = (1, 10, None)
+"""Statistics targets of the three stages, as vacuumdb has them: rough ones for every table come first."""
+
+
+async def analyze(target: Target, run: str, tables: Sequence[str], jobs: int) -> None:
+    """Give a restored database statistics, in three stages: a restore brings none before PostgreSQL 18."""
+    for stage in ANALYZE_TARGETS:
+        left = list(tables)
+
+        async def worker(left: list[str] = left, stage: int | None = stage) -> None:
+            purpose = Purpose("analyze", 0, 10, "pg_catalog", writes=True, idle_timeout=0)
+            async with session(target, purpose, run=run) as connection:
+                if stage is not None:
+                    await connection.execute(f"SET default_statistics_target = {stage}")
+                while left:
+                    await connection.execute(f"ANALYZE {left.pop()}")
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(max(1, min(jobs, len(left)))):
+                    group.create_task(worker())
+        except* FAILURES as errors:
+            raise querying(errors.exceptions[0], target, 0, 10) from None

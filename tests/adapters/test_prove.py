@@ -1,0 +1,401 @@
+"""Proofs on real servers: what is armed, what is refused and why, and that only our own databases are ever dropped."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from migconsole.demo.server import EmbeddedServer
+from migconsole.domain.rollback import literal, parse_marker, quoted, side_name
+from tests.adapters.restoring import (
+    GENERATED,
+    SAMPLE,
+    Said,
+    backed_up,
+    command,
+    environment,
+    manifest_of,
+    migconsole,
+)
+from tests.conftest import Database
+from tests.waiting import wait_until
+
+ROWS = """SELECT (SELECT count(*) FROM refers), (SELECT sum(id) FROM "Odd Schema"."T ""a""
+")"""
+
+
+def prove(server: EmbeddedServer, backup: Path, url: str, *arguments: object) -> Said:
+    return migconsole(server, "prove", backup, "--target", url, *arguments)
+
+
+def side_of(backup: Path) -> str:
+    manifest = manifest_of(backup)
+    return side_name(manifest["database"], manifest["id"])
+
+
+def comment(server: EmbeddedServer, name: str) -> str | None:
+    found = server.psql(
+        f"SELECT coalesce(shobj_description(oid, 'pg_database'), '') FROM pg_database WHERE datname = {literal(name)}"
+    )
+    return found or None
+
+
+def exists(server: EmbeddedServer, name: str) -> bool:
+    return server.psql(f"SELECT count(*) FROM pg_database WHERE datname = {literal(name)}") == "1"
+
+
+def drop(server: EmbeddedServer, name: str) -> None:
+    if not exists(server, name):
+        return
+    server.psql(f"ALTER DATABASE {quoted(name)} WITH ALLOW_CONNECTIONS true")
+    server.psql(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = {literal(name)}")
+    server.psql(f"DROP DATABASE {quoted(name)}")
+
+
+@pytest.fixture
+def hostile(server: EmbeddedServer) -> Iterator[Database]:
+    """A database whose name would break a shell, a connection string, a file name and a screen."""
+    name = "o'd d\"b=x\n$migconsole$é"
+    server.psql(f"CREATE DATABASE {quoted(name)}")
+    yield Database(server, name, server.url(name))
+    drop(server, name)
+
+
+def test_a_proven_backup_is_armed_with_everything_of_the_database(database: Database, tmp_path: Path) -> None:
+    server, name = database.server, database.name
+    database.psql(SAMPLE + GENERATED + "CREATE EXTENSION hstore; CREATE TABLE h AS SELECT 'a=>1'::hstore AS h;")
+    server.psql(
+        f"COMMENT ON DATABASE {name} IS 'it''s ours'; ALTER DATABASE {name} SET work_mem = '8MB';"
+        f"ALTER DATABASE {name} SET search_path = \"$user\", 'odd, one'; ALTER DATABASE {name} CONNECTION LIMIT 50;"
+        "CREATE ROLE proof_app LOGIN;"
+        f"GRANT CONNECT, TEMPORARY ON DATABASE {name} TO proof_app; REVOKE ALL ON DATABASE {name} FROM PUBLIC;"
+        f"ALTER ROLE proof_app IN DATABASE {name} SET statement_timeout = '5s'"
+    )
+    side = ""
+    try:
+        backup = backed_up(server, database.url, tmp_path)
+        side = side_of(backup)
+        said = prove(server, backup, database.url, "--keep-armed", "--jobs", 2)
+        assert said.code == 0, said.complaint
+        assert said.event("proof")["state"] == "armed"
+        marker = parse_marker(comment(server, side))
+        assert marker is not None
+        assert (marker.app, marker.step, marker.backup) == (name, "armed", manifest_of(backup)["id"])
+        closed, limit = server.psql(
+            f"SELECT datallowconn, datconnlimit FROM pg_database WHERE datname = '{side}'"
+        ).split("|")
+        assert (closed, limit) == ("f", "50")
+        properties = (
+            "SELECT pg_get_userbyid(datdba), encoding, datcollate, datacl, "
+            "(SELECT array_agg(setconfig::text ORDER BY setrole) FROM pg_db_role_setting WHERE setdatabase = oid) "
+            "FROM pg_database WHERE datname = "
+        )
+        assert server.psql(f"{properties}'{side}'") == server.psql(f"{properties}'{name}'")
+        server.psql(f"ALTER DATABASE {side} WITH ALLOW_CONNECTIONS true")
+        assert server.psql(ROWS, side) == database.psql(ROWS)
+        assert server.psql("SELECT h->'a' FROM h", side) == "1"
+        assert int(server.psql("SELECT count(*) FROM pg_stats WHERE schemaname = 'public'", side)) > 5
+    finally:
+        drop(server, side)
+        server.psql("DROP OWNED BY proof_app", name)
+        server.psql(f"ALTER ROLE proof_app IN DATABASE {name} RESET ALL; DROP ROLE proof_app")
+
+
+def test_the_script_for_a_person_rolls_back(hostile: Database, tmp_path: Path) -> None:
+    server = hostile.server
+    server.psql(f"COMMENT ON DATABASE {quoted(hostile.name)} IS 'the original'")
+    hostile.psql(SAMPLE)
+    backup = backed_up(server, hostile.url, tmp_path)
+    said = prove(server, backup, hostile.url, "--keep-armed")
+    assert said.code == 0, said.complaint
+    script = backup / "ROLLBACK-BY-HAND.sql"
+    hostile.psql("DROP TABLE refers CASCADE")
+    command = [server.tool("psql"), "-X", "-d", server.url("postgres"), "-f", str(script)]
+    failed = side_of(backup).replace("__rb_", "__failed_")
+    try:
+        done = subprocess.run(command, env=server.environment(), capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        assert hostile.psql("SELECT count(*) FROM refers") == "2"
+        assert comment(server, hostile.name) == "the original"
+        marker = parse_marker(comment(server, failed))
+        assert marker is not None
+        assert (marker.step, marker.comment) == ("failed", "the original")
+        again = subprocess.run(command, env=server.environment(), capture_output=True, text=True, check=False)
+        assert again.returncode != 0, "a second time it refuses before the first change"
+        assert hostile.psql("SELECT count(*) FROM refers") == "2"
+    finally:
+        drop(server, failed)
+        drop(server, side_of(backup))
+
+
+def test_without_being_kept_it_is_proven_and_gone(database: Database, tmp_path: Path) -> None:
+    database.psql(SAMPLE)
+    backup = backed_up(database.server, database.url, tmp_path)
+    said = prove(database.server, backup, database.url)
+    assert said.code == 0, said.complaint
+    assert said.event("proof")["state"] == "proven"
+    assert not exists(database.server, side_of(backup))
+
+
+def test_writes_during_the_backup_are_proven_exactly(database: Database, tmp_path: Path) -> None:
+    database.psql(
+        "CREATE TABLE busy (id serial, x text); INSERT INTO busy (x) SELECT 'a' FROM generate_series(1, 100000)"
+    )
+    writer = subprocess.Popen(
+        [database.server.tool("psql"), "-XAtq", "-d", database.url],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+        env=database.server.environment(),
+    )
+    try:
+        assert writer.stdin is not None
+        writer.stdin.write("INSERT INTO busy (x) SELECT 'b' FROM generate_series(1, 10);\n" * 3000)
+        writer.stdin.flush()
+        wait_until(lambda: int(database.psql("SELECT count(*) FROM busy")) > 100_000)
+        backup = backed_up(database.server, database.url, tmp_path, "--hash", "all")
+    finally:
+        writer.kill()
+        writer.communicate()
+    assert prove(database.server, backup, database.url).code == 0
+
+
+# -- refusals ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_rotten_backup_is_refused_before_anything_is_made(database: Database, tmp_path: Path) -> None:
+    database.psql(SAMPLE)
+    backup = backed_up(database.server, database.url, tmp_path)
+    path = max((backup / "dump").glob("*.dat*"), key=lambda file: file.stat().st_size)
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+    said = prove(database.server, backup, database.url)
+    assert said.code == 1
+    assert "SHA-256 differs" in said.complaint
+    assert not exists(database.server, side_of(backup))
+
+
+def test_a_foreign_backup_is_refused(database: Database, own_server: EmbeddedServer, tmp_path: Path) -> None:
+    database.psql("CREATE TABLE t (a int)")
+    backup = backed_up(database.server, database.url, tmp_path)
+    own_server.psql(f"CREATE DATABASE {database.name}")
+    said = prove(own_server, backup, own_server.url(database.name))
+    assert said.code == 1
+    assert "foreign" in said.complaint
+    assert "of server" in said.complaint
+
+
+def test_a_backup_of_another_database_is_refused(database: Database, tmp_path: Path) -> None:
+    backup = backed_up(database.server, database.url, tmp_path)
+    said = prove(database.server, backup, database.server.url("postgres"))
+    assert said.code == 1
+    assert f"it is of database {database.name}" in said.complaint
+
+
+def test_a_restore_that_differs_proves_nothing(database: Database, tmp_path: Path) -> None:
+    """Rows may get lost on the way in whatever pg_restore says; here the manifest is made to lie about them."""
+    database.psql("CREATE TABLE t AS SELECT generate_series(1, 10) AS a")
+    backup = backed_up(database.server, database.url, tmp_path)
+    rewrite_manifest(backup, '"rows": 10', '"rows": 11')
+    said = prove(database.server, backup, database.url, "--keep-armed")
+    assert said.code == 1
+    assert "had 11 rows and has 10" in said.complaint
+    assert not exists(database.server, side_of(backup))
+
+
+def rewrite_manifest(backup: Path, old: str, new: str) -> None:
+    """Change a manifest and its checksum, as whoever forges a backup would."""
+    import hashlib
+
+    path = backup / "manifest.json"
+    sums = backup / "SHA256SUMS"
+    before = hashlib.sha256(path.read_bytes()).hexdigest()
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+    sums.write_text(sums.read_text().replace(before, hashlib.sha256(path.read_bytes()).hexdigest()))
+
+
+def test_rights_are_looked_at_before(database: Database, tmp_path: Path) -> None:
+    server = database.server
+    database.psql("CREATE TABLE t (a int); CREATE ROLE poor LOGIN; GRANT SELECT ON ALL TABLES IN SCHEMA public TO poor")
+    try:
+        backup = backed_up(server, database.url, tmp_path)
+        said = prove(server, backup, server.url(database.name, "poor"), "--disk-free", "1TB")
+        assert said.code == 1
+        assert 'ALTER ROLE "poor" CREATEDB' in said.complaint
+        assert 'GRANT "postgres" TO "poor"' in said.complaint
+        assert not exists(server, side_of(backup))
+    finally:
+        database.psql("DROP OWNED BY poor; DROP ROLE poor")
+
+
+def test_too_little_room_is_found_before(database: Database, tmp_path: Path) -> None:
+    database.psql("CREATE TABLE t (a int)")
+    backup = backed_up(database.server, database.url, tmp_path)
+    said = prove(database.server, backup, database.url, "--disk-free", "1MB")
+    assert said.code == 1
+    assert "side copy" in said.complaint
+    said = prove(database.server, backup, database.url, "--rewrites", "900TB")
+    assert said.code == 1
+    assert "what the migration rewrites" in said.complaint
+
+
+def test_an_owner_who_is_no_superuser_proves_with_a_trusted_extension(server: EmbeddedServer, tmp_path: Path) -> None:
+    name, role = "owned_by_role", "plain_owner"
+    server.psql(f"CREATE ROLE {role} LOGIN CREATEDB")
+    server.psql(f"CREATE DATABASE {name} OWNER {role}")
+    url = server.url(name, role)
+    side = ""
+    try:
+        server.psql(
+            "CREATE EXTENSION hstore; CREATE TABLE t AS SELECT 'a=>1'::hstore AS h; CREATE SCHEMA s", name, role
+        )
+        backup = backed_up(server, url, tmp_path)
+        side = side_of(backup)
+        said = prove(server, backup, url, "--keep-armed", "--disk-free", "1TB")
+        assert said.code == 0, said.complaint
+        assert exists(server, side)
+    finally:
+        drop(server, side)
+        drop(server, name)
+        server.psql(f"DROP ROLE {role}")
+
+
+def test_event_triggers_are_left_out_and_said(database: Database, tmp_path: Path) -> None:
+    database.psql(
+        "CREATE TABLE t (a int); CREATE FUNCTION no() RETURNS event_trigger LANGUAGE plpgsql AS "
+        "$$BEGIN RAISE EXCEPTION 'no'; END$$; CREATE EVENT TRIGGER guard ON ddl_command_start EXECUTE FUNCTION no()"
+    )
+    backup = backed_up(database.server, database.url, tmp_path)
+    assert any("event trigger: guard" in text for text in manifest_of(backup)["left_out"])
+    assert prove(database.server, backup, database.url).code == 0
+
+
+def test_what_would_stop_a_swap_is_said(own_server: EmbeddedServer, tmp_path: Path) -> None:
+    own_server.psql("CREATE DATABASE shop")
+    own_server.settings |= {"max_prepared_transactions": 5, "wal_level": "logical"}
+    own_server.stop()
+    own_server._configure()
+    own_server.start()
+    own_server.psql("SELECT pg_create_logical_replication_slot('cdc', 'pgoutput')", "shop")
+    own_server.psql("BEGIN; CREATE TABLE t (a int); PREPARE TRANSACTION 'it''s open'", "shop")
+    backup = backed_up(own_server, own_server.url("shop"), tmp_path)
+    said = prove(own_server, backup, own_server.url("shop"))
+    assert said.code == 0, said.complaint
+    assert any("ROLLBACK PREPARED 'it''s open'" in line for line in said.lines)
+    assert any("pg_drop_replication_slot('cdc')" in line for line in said.lines)
+
+
+# -- what is under our name --------------------------------------------------------------------------------------------
+
+
+def test_a_strangers_database_is_never_dropped(database: Database, tmp_path: Path) -> None:
+    server = database.server
+    database.psql("CREATE TABLE t (a int)")
+    backup = backed_up(server, database.url, tmp_path)
+    side = side_of(backup)
+    server.psql(f"CREATE DATABASE {side}")
+    try:
+        server.psql("CREATE TABLE precious (a int)", side)
+        said = prove(server, backup, database.url)
+        assert said.code == 3
+        assert "not ours to drop" in said.complaint
+        assert server.psql("SELECT count(*) FROM precious", side) == "0"
+        server.psql(
+            f"""COMMENT ON DATABASE {side} IS '{{"migconsole": "0a1b2c3d", "app": "other", "step": "armed"}}'"""
+        )
+        assert prove(server, backup, database.url).code == 3
+    finally:
+        drop(server, side)
+
+
+def test_a_dirty_one_of_ours_is_made_anew(database: Database, tmp_path: Path) -> None:
+    server = database.server
+    database.psql(SAMPLE)
+    backup = backed_up(server, database.url, tmp_path)
+    side, identifier = side_of(backup), manifest_of(backup)["id"]
+    server.psql(f"CREATE DATABASE {side}")
+    server.psql("CREATE TABLE half_restored (a int)", side)
+    marker = json.dumps({"migconsole": identifier, "app": database.name, "step": "restoring"})
+    server.psql(f"COMMENT ON DATABASE {side} IS {literal(marker)}")
+    said = prove(server, backup, database.url)
+    assert said.code == 0, said.complaint
+    assert any("dropped and made anew" in line for line in said.lines)
+
+
+def test_one_that_was_killed_before_its_marker_was_on_is_empty_and_made_anew(
+    database: Database, tmp_path: Path
+) -> None:
+    database.psql("CREATE TABLE t (a int)")
+    backup = backed_up(database.server, database.url, tmp_path)
+    database.server.psql(f"CREATE DATABASE {side_of(backup)}")
+    assert prove(database.server, backup, database.url).code == 0
+
+
+def test_two_proofs_of_one_database_exclude_each_other(database: Database, tmp_path: Path) -> None:
+    from migconsole.domain.rollback import operator_lock_key
+
+    database.psql("CREATE TABLE t (a int)")
+    backup = backed_up(database.server, database.url, tmp_path)
+    key = operator_lock_key(database.name)
+    holder = subprocess.Popen(
+        [database.server.tool("psql"), "-XAtq", "-d", database.server.url("postgres")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=database.server.environment(),
+    )
+    assert holder.stdin is not None
+    assert holder.stdout is not None
+    try:
+        holder.stdin.write(f"SELECT pg_advisory_lock({key});\n\\echo held\n")
+        holder.stdin.flush()
+        wait_until(lambda: holder.stdout is not None and holder.stdout.readline().strip() == "held")
+        said = prove(database.server, backup, database.url)
+        assert said.code == 3
+        assert "Somebody else is at work" in said.complaint
+    finally:
+        holder.communicate()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_proof_leaves_no_side_database(
+    database: Database, tmp_path: Path, number: signal.Signals
+) -> None:
+    server = database.server
+    database.psql("CREATE TABLE t AS SELECT g, repeat(md5(g::text), 20) AS x FROM generate_series(1, 150000) g")
+    backup = backed_up(server, database.url, tmp_path)
+    process = subprocess.Popen(
+        command("prove", backup, "--target", database.url, "--keep-armed"),
+        stdout=subprocess.DEVNULL,
+        env=environment(server),
+    )
+    wait_until(lambda: "restoring" in (comment(server, side_of(backup)) or ""), 30)
+    process.send_signal(number)
+    assert process.wait(30) == 130
+    assert not exists(server, side_of(backup))
+
+
+# -- every version -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.matrix
+def test_every_version_is_proven(matrix_database: Database, tmp_path: Path) -> None:
+    server = matrix_database.server
+    matrix_database.psql(SAMPLE + (GENERATED if server.tree.major >= 12 else ""))
+    backup = backed_up(server, matrix_database.url, tmp_path, "--jobs", 2)
+    said = prove(server, backup, matrix_database.url, "--keep-armed", "--jobs", 2)
+    side = side_of(backup)
+    try:
+        assert said.code == 0, said.complaint
+        server.psql(f"ALTER DATABASE {side} WITH ALLOW_CONNECTIONS true")
+        assert server.psql(ROWS, side) == matrix_database.psql(ROWS)
+    finally:
+        drop(server, side)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from migconsole.adapters.backup.directory import Backup
-from migconsole.adapters.postgres.checks.disk import locality
+from migconsole.adapters.postgres.locality import locality
 from migconsole.adapters.postgres.sides import SideKeeper
 from migconsole.domain.manifest import Extension, Manifest
 from migconsole.domain.quantities import format_size

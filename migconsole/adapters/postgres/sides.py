@@ -16,14 +16,14 @@ from typing import Any
 
 import asyncpg
 
-from migconsole.adapters.postgres.connect import Connection, Purpose, connect, retire, session
-from migconsole.adapters.postgres.failures import FAILURES, RefusedError, querying
+from migconsole.adapters.postgres.backends import connect_for_maintenance
+from migconsole.adapters.postgres.connect import Connection, Purpose, retire, session
+from migconsole.adapters.postgres.failures import FAILURES, querying
 from migconsole.adapters.postgres.observing import rows
-from migconsole.adapters.postgres.pulse import MAINTENANCE
 from migconsole.domain.manifest import Extension, Properties
 from migconsole.domain.rollback import DatabaseRow, Mark, Marker, literal, operator_lock_key, quoted
 from migconsole.domain.target import Target
-from migconsole.errors import MigconsoleError, StoppedError, TargetError
+from migconsole.errors import StoppedError, TargetError
 
 DROP_PATIENCE = 10.0
 """Seconds in which the sessions of a side database must be gone after they were ended."""
@@ -53,7 +53,9 @@ class SideKeeper:
     @contextlib.asynccontextmanager
     async def opened(cls, target: Target, app: str, run: str, *, lock: bool = True) -> AsyncIterator[SideKeeper]:
         """Connect and take the operator lock of ``app``; raises StoppedError with who holds it."""
-        connection = await _maintenance(target, Purpose("prove", 0, 10, "pg_catalog", writes=True, idle_timeout=0), run)
+        connection = await connect_for_maintenance(
+            target, Purpose("prove", 0, 10, "pg_catalog", writes=True, idle_timeout=0), run
+        )
         try:
             keeper = cls(target, connection, run)
             if lock:
@@ -187,22 +189,6 @@ class SideKeeper:
             yield
         except FAILURES as error:
             raise querying(error, self.target, 0, 10) from None
-
-
-async def _maintenance(target: Target, purpose: Purpose, run: str) -> Connection:
-    refused: MigconsoleError | None = None
-    for database in MAINTENANCE:
-        if database == target.database:
-            continue
-        try:
-            return await connect(target, purpose, database=database, run=run)
-        except RefusedError as error:
-            refused = error
-    raise TargetError(
-        "No maintenance database lets us in",
-        refused.detail if refused else "",
-        f"GRANT CONNECT ON DATABASE postgres TO {quoted(target.user)}",
-    )
 
 
 def create_statement(name: str, properties: Properties, version_num: int) -> str:

@@ -71,7 +71,8 @@ def test_a_proven_backup_is_armed_with_everything_of_the_database(database: Data
     database.psql(SAMPLE + GENERATED + "CREATE EXTENSION hstore; CREATE TABLE h AS SELECT 'a=>1'::hstore AS h;")
     server.psql(
         f"COMMENT ON DATABASE {name} IS 'it''s ours'; ALTER DATABASE {name} SET work_mem = '8MB';"
-        f"ALTER DATABASE {name} SET search_path = \"$user\", public, 'odd, one'; ALTER DATABASE {name} CONNECTION LIMIT 50;"
+        f"ALTER DATABASE {name} SET search_path = \"$user\", public, 'odd, one';"
+        f"ALTER DATABASE {name} CONNECTION LIMIT 50;"
         "CREATE ROLE proof_app LOGIN;"
         f"GRANT CONNECT, TEMPORARY ON DATABASE {name} TO proof_app; REVOKE ALL ON DATABASE {name} FROM PUBLIC;"
         f"ALTER ROLE proof_app IN DATABASE {name} SET statement_timeout = '5s'"

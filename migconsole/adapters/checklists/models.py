@@ -25,6 +25,7 @@ CHECKS_NOW = (
     "response_time",
     "reviewed_files",
     "server_health",
+    "server_log",
     "server_version",
     "slow_queries",
     "tables_exist",
@@ -36,7 +37,6 @@ CHECKS_LATER = (
     "backup_tools",
     "restore_point",
     "rollback_feasible",
-    "server_log",
 )
 CHECKS = (*CHECKS_NOW, *CHECKS_LATER)
 """Built-in checks; those of ``CHECKS_LATER`` load and say “not available yet” when they are run."""

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from migconsole.adapters.postgres.checks import disk, host, migrations, performance, response, reviewed, schema, server
+from migconsole.adapters.postgres.checks import (
+    disk,
+    host,
+    log,
+    migrations,
+    performance,
+    response,
+    reviewed,
+    schema,
+    server,
+)
 from migconsole.adapters.postgres.checks.base import CHECK_DOCS, CHECKS, CheckDoc, Probe, verify_arguments
 
 __all__ = [
@@ -12,6 +22,7 @@ __all__ = [
     "Probe",
     "disk",
     "host",
+    "log",
     "migrations",
     "performance",
     "response",

@@ -9,8 +9,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import asyncpg
-
 from migconsole.adapters.postgres.checks.base import Findings, Probe, check, number, text
 from migconsole.adapters.postgres.locality import locality
 from migconsole.domain.quantities import format_size
@@ -61,9 +59,8 @@ async def disk_free(probe: Probe, arguments: Mapping[str, Any]) -> CheckResult:
 
 async def data_place(probe: Probe) -> tuple[Path | None, str]:
     """The server's data directory where it is proven to be on this host, and how that is known or why it is not."""
-    try:
-        row = await probe.row("data_directory")
-    except asyncpg.InsufficientPrivilegeError:
+    row = await probe.row("data_directory")
+    if row["data_directory"] is None:
         return None, "no privilege to see where the data lies (grant pg_read_all_settings)"
     directory = Path(row["data_directory"])
     proof = await asyncio.to_thread(locality, directory, row["backend"], row["client_port"], row["started"])

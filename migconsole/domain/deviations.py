@@ -70,6 +70,15 @@ _STANDING = {
 }
 
 
+_MOVED_TO = {
+    "accept": Sort.ACCEPTED,
+    "force": Sort.FORCED,
+    "defer": Sort.DEFERRED,
+    "skip": Sort.SKIPPED,
+    "exclude": Sort.EXCLUDED,
+}
+
+
 def deviations(run: Run, checklist: Checklist, events: Iterable[Event]) -> list[Deviation]:
     """All of a run's deviations, by gravity and then by time."""
     titles = item_titles(checklist)
@@ -77,9 +86,9 @@ def deviations(run: Run, checklist: Checklist, events: Iterable[Event]) -> list[
     # What an event left standing is said once.
     said = {(deviation.item, deviation.at) for deviation in found if deviation.item}
     for event in events:
-        finder = _PASSING.get(event.kind)
-        if finder is not None:
-            found.extend(new for new in finder(event, event.data, titles) if (new.item, new.at) not in said)
+        if event.kind in _PASSING:
+            passed = _PASSING[event.kind](event, event.data, titles)
+            found.extend(new for new in passed if (new.item, new.at) not in said)
     order = list(Sort)
     return sorted(found, key=lambda deviation: (order.index(deviation.sort), deviation.at))
 
@@ -88,6 +97,17 @@ def standing(run: Run, checklist: Checklist) -> list[Deviation]:
     """What stands now: shown before anybody signs."""
     order = list(Sort)
     return sorted([*_standing(run, checklist), *_of_run(run)], key=lambda found: (order.index(found.sort), found.at))
+
+
+def of_event(event: Event, titles: Mapping[str, str]) -> list[Deviation]:
+    """What one event is a deviation for, whether or not it still stands; ``titles`` are those of the items."""
+    finder = _PASSING.get(event.kind)
+    found = [] if finder is None else finder(event, event.data, titles)
+    sort = _MOVED_TO.get(str(event.data.get("move"))) if event.kind == Kind.ITEM_MOVED else None
+    if sort is not None:
+        item, reason = str(event.data.get("item", "")), str(event.data.get("reason") or "")
+        found.append(Deviation(sort, titles.get(item, item), reason, event.at, event.actor, item))
+    return found
 
 
 def item_titles(checklist: Checklist) -> dict[str, str]:

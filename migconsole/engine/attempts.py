@@ -32,6 +32,9 @@ RETRY = 1.0
 SILENT = 60.0
 """Seconds without a heartbeat after which another console's question is not waited for any more."""
 
+INTERACTIVE, BY_HAND = "interactive", "by hand"
+"""Ways of executing an attempt that no console follows: it has the terminal, or a person does it elsewhere."""
+
 Key = tuple[str, int]
 
 Suspended = Callable[[list[str], Mapping[str, str], str], Awaitable[int]]
@@ -67,15 +70,21 @@ class Attempts:
     # Start and end -------------------------------------------------------------------------------------------------
 
     def begin(
-        self, item: Item, alternative: int, prepared: Prepared, confirmation: Confirmation, *, interactive: bool = False
+        self,
+        item: Item,
+        alternative: int,
+        prepared: Prepared,
+        confirmation: Confirmation,
+        *,
+        mode: str = "",
     ) -> asyncio.Task[Attempt]:
-        """Record the intent, then execute; a task that ends when the attempt is on its way.
+        """Record the intent, then execute, unless ``mode`` says who else does; it ends when the attempt is on its way.
 
         Shield it: what is on record is to be executed, whoever waits for it may go away.
         """
         if self._closing:
             raise StoppedError("This console is closing", "Nothing was started.")
-        task = asyncio.create_task(self._begin(item, alternative, prepared, confirmation, interactive))
+        task = asyncio.create_task(self._begin(item, alternative, prepared, confirmation, mode))
         self._beginning.add(task)
         task.add_done_callback(self._beginning.discard)
         return task
@@ -152,7 +161,8 @@ class Attempts:
         async with self._adopting:
             for attempt in list(self._recorder.run.running()):
                 key = _key(attempt)
-                if key in self._live or key in self._busy or self._is_others(attempt, present):
+                if key in self._live or key in self._busy or self._is_others(attempt, present) or attempt.by_hand:
+                    # What a person executes elsewhere ends when a person says so.
                     continue
                 try:
                     await self._adopt(attempt)
@@ -181,7 +191,7 @@ class Attempts:
     # Inside --------------------------------------------------------------------------------------------------------
 
     async def _begin(
-        self, item: Item, alternative: int, prepared: Prepared, confirmation: Confirmation, interactive: bool
+        self, item: Item, alternative: int, prepared: Prepared, confirmation: Confirmation, mode: str
     ) -> Attempt:
         step = item.steps[alternative].step
         number = len(self._recorder.run.record(item.id).attempts) + 1
@@ -195,7 +205,8 @@ class Attempts:
             "danger": prepared.danger.value,
             "text": prepared.text,
             "app_name": app_name,
-            "interactive": interactive,
+            "interactive": mode == INTERACTIVE,
+            "by_hand": mode == BY_HAND,
             "console": self._console,
             "cwd": str(self._execution.cwd(prepared)),
             "environment": sorted({*prepared.exported, *prepared.exported_secrets}),
@@ -209,13 +220,13 @@ class Attempts:
             if last is None or last.app_name != app_name:
                 raise StoppedError("It was not started", "The item changed meanwhile; look at it again.")
             self._known.add(key)
-            if not interactive and isinstance(step.action, Run | Job):
+            if not mode and isinstance(step.action, Run | Job):
                 self._follow(last, lambda: self._run_job(item, prepared, last))
-            elif not interactive:
+            elif not mode:
                 self._follow(last, lambda: self._run_question(item, prepared, last))
             return last
         finally:
-            if not interactive or key not in self._known:
+            if mode != INTERACTIVE or key not in self._known:
                 self._busy.discard(key)
 
     async def _record_end(self, attempt: Attempt, outcome: Outcome, status: JobStatus | None = None) -> None:

@@ -212,7 +212,7 @@ def build(
         progress=overall(run, checklist),
         duration=elapsed(run.opened_at, run.ended_at or closed or run.last_at),
         deviations=tuple(found),
-        decisions=tuple(event for event in events if _decides(event)),
+        decisions=tuple(event for event in events if decides(event)),
         timeline=tuple(_timeline(run, checklist, t0)),
         health=tuple(health),
         phases=tuple(
@@ -299,7 +299,8 @@ def _everything(checklist: Checklist) -> Iterable[Located]:
     yield from checklist.walk_rollback()
 
 
-def _decides(event: Event) -> bool:
+def decides(event: Event) -> bool:
+    """Whether an event is a person's decision about the run, and not just the run itself."""
     if event.kind == Kind.ITEM_MOVED:
         return event.data.get("move") not in _PLAIN_MOVES or bool(event.data.get("reason"))
     return event.kind in DECISIONS or (event.kind.startswith(_DECIDING) and event.kind != Kind.RUN_OPENED)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, fields
+from functools import partial
 from pathlib import Path
 
 from migconsole.domain.answers import AnswerError, check_answer
@@ -16,7 +18,8 @@ from migconsole.domain.policy import MOVES, Command, Situation, Verdict, judge, 
 from migconsole.domain.run import Attempt, Run
 from migconsole.domain.times import stamp
 from migconsole.domain.variables import is_secret_name
-from migconsole.engine.attempts import Attempts, Suspended
+from migconsole.engine.attempts import BY_HAND, INTERACTIVE, Attempts, Suspended
+from migconsole.engine.by_hand import ByHand
 from migconsole.engine.clocking import Clocking
 from migconsole.engine.conduct import Conduct
 from migconsole.engine.execution import Execution
@@ -96,6 +99,8 @@ class Session:
             located.item.id: located for walk in (checklist.walk(), checklist.walk_rollback()) for located in walk
         }
         self.signing = Signing(self._recorder, checklist, record or NoFiles(), read_only=read_only)
+        begin = partial(self._begin, mode=BY_HAND)
+        self.by_hand = ByHand(self._recorder, files, begin, self.attest, clock=time.time)
         self.notices = Notices(self._recorder, checklist, record or NoFiles(), sender, read_only=read_only)
 
     # What is -------------------------------------------------------------------------------------------------------
@@ -341,7 +346,7 @@ class Session:
         step = self.located(item_id).item.steps[alternative].step
         if not isinstance(step.action, RunAction):
             raise UsageError("Only a command can have the terminal")
-        attempt, prepared = await self._begin(item_id, alternative, confirmation, interactive=True)
+        attempt, prepared = await self._begin(item_id, alternative, confirmation, INTERACTIVE)
         argv = ["bash", "--noprofile", "--norc", "-o", "pipefail", "-c", step.action.script]
         environment = self._execution.terminal_environment(step, prepared, attempt)
         try:
@@ -452,6 +457,10 @@ class Session:
         verdict = self.verdict(item_id, Command.STOP)
         if not verdict.allowed:
             raise StoppedError(verdict.reason)
+        if self.by_hand.open_attempt(item_id) is not None:
+            raise StoppedError(
+                "A person executes it elsewhere", "Nothing of it runs here.", "Tell what came of it (r)."
+            )
         return await self._stopper.stop(self.run.items[item_id].attempts[-1], yes=yes)
 
     def stop_state(self, item_id: str) -> StopState | None:
@@ -508,13 +517,15 @@ class Session:
             )
 
     async def _begin(
-        self, item_id: str, alternative: int, confirmation: Confirmation, *, interactive: bool = False
+        self, item_id: str, alternative: int, confirmation: Confirmation, mode: str = ""
     ) -> tuple[Attempt, Prepared]:
+        if mode != BY_HAND:
+            self.by_hand.demand_off()
         await self._deciding.acquire()
         try:
             prepared = await self._allowed(item_id, alternative, confirmation)
             item = self.located(item_id).item
-            begun = self._attempts.begin(item, alternative, prepared, confirmation, interactive=interactive)
+            begun = self._attempts.begin(item, alternative, prepared, confirmation, mode=mode)
         except BaseException:
             self._deciding.release()
             raise

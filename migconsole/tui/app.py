@@ -33,6 +33,7 @@ from migconsole.tui.screens.health import HealthAccess, HealthOpening, HealthScr
 from migconsole.tui.screens.help import HelpScreen
 from migconsole.tui.screens.main import MainScreen
 from migconsole.tui.screens.runs import RunsScreen
+from migconsole.tui.screens.sign_off import SignOffScreen
 from migconsole.tui.screens.timeline import TimelineScreen
 from migconsole.tui.themed import Themed
 from migconsole.tui.widgets.status_bar import StatusBar
@@ -129,7 +130,7 @@ class MigconsoleApp(Themed, Openings):
     def context(self) -> Context:
         """The context of the topmost screen that is no dialog."""
         for screen in reversed(self.screen_stack):
-            if isinstance(screen, MainScreen | RunsScreen | TimelineScreen | HealthScreen):
+            if isinstance(screen, MainScreen | RunsScreen | TimelineScreen | SignOffScreen | HealthScreen):
                 context = replace(screen.context(), health=self._open_health is not None)
                 return context if self.library is None else replace(context, library=True)
         return Context(screen="", session=self.session)
@@ -249,6 +250,11 @@ class MigconsoleApp(Themed, Openings):
                 main.go_pane("output")
 
         self.push_screen(TimelineScreen(self.session, self.clock), chosen)
+
+    def command_sign_off(self) -> None:
+        """Who has signed, in spite of what."""
+        if self.session is not None:
+            self.push_screen(SignOffScreen(self.session, self.clock))
 
     def command_health(self) -> None:
         """The database in view."""

@@ -11,6 +11,7 @@ from textual.binding import Binding, BindingType
 
 from migconsole.domain.checklist import Answer, Item
 from migconsole.domain.policy import ALLOWED, Command, Verdict
+from migconsole.tui.record_commands import run_commands, run_or_tell, sign_off_commands, timeline_commands
 
 if TYPE_CHECKING:
     from migconsole.engine.session import Session
@@ -26,6 +27,7 @@ class Scope(StrEnum):
     RUNS = "in the list of runs"
     TIMELINE = "in the timeline"
     HEALTH = "in the health screen"
+    SIGN_OFF = "in the sign-off"
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +224,7 @@ _HEALTH: tuple[UiCommand, ...] = (
 )
 
 COMMANDS: tuple[UiCommand, ...] = (
-    _c("run", "r", "run", "Run the item's action", _ITEM, _R, _move(Command.RUN), danger=True, footer=1),
+    _c("run", "r", "run", "Run the item's action", _ITEM, _R, run_or_tell(_move(Command.RUN)), danger=True, footer=1),
     _c("attest", "space x", "attest", "Say that you did it", _ITEM, _T, _attest, danger=True, footer=2),
     _c("cancel", "c", "cancel", "Stop the running command", _ITEM, _R, _move(Command.STOP), danger=True, footer=3),
     _c("answer", "a", "answer", "Answer with a value", _ITEM, _R, _move(Command.ANSWER), danger=True, footer=4),
@@ -277,6 +279,7 @@ COMMANDS: tuple[UiCommand, ...] = (
     _c("start_work", "R", "go on", "After a resume: work goes on", _RUN, _R, _start_work, danger=True),
     _c("rollback", "B", "roll back", "Open the rollback wizard", _RUN, _R, _rollback, danger=True),
     _c("variables", "v", "variables", "Values the commands use", _RUN, _R, _in_run),
+    *run_commands(_c, _R, _RUN),
     _c("timeline", "t 5", "timeline", "Everything that happened", _RUN, _R, _in_run),
     _c("health", "D", "health", "The database: locks, sizes, queries, progress", _RUN, _R, _health, footer=11),
     _c("runs", "L", "runs", "Back to the list of runs", _RUN, _R, _library),
@@ -298,9 +301,11 @@ COMMANDS: tuple[UiCommand, ...] = (
     _c("reload_runs", "f5", "reload", "Read the list again", _LISTS, Scope.RUNS, footer=3),
     _c("open_event", "enter", "evidence", "The event and its evidence", _LISTS, Scope.TIMELINE, footer=1),
     _c("filter_events", "slash", "filter", "Filter the events", _LISTS, Scope.TIMELINE, footer=2),
-    _c("note_timeline", "plus", "note", "Write a note", _LISTS, Scope.TIMELINE, _note, footer=3),
-    _c("close", "escape t", "back", "Back to the run", _LISTS, Scope.TIMELINE, footer=4),
+    *timeline_commands(_c, Scope.TIMELINE, _LISTS),
+    _c("note_timeline", "plus", "note", "Write a note", _LISTS, Scope.TIMELINE, _note, footer=4),
+    _c("close", "escape t", "back", "Back to the run", _LISTS, Scope.TIMELINE, footer=5),
     *_HEALTH,
+    *sign_off_commands(_c, Scope.SIGN_OFF),
 )
 
 BY_ID = {command.id: command for command in COMMANDS}
@@ -370,6 +375,7 @@ def in_scope(context: Context) -> Iterator[UiCommand]:
         "runs": (Scope.RUNS, Scope.APP),
         "timeline": (Scope.TIMELINE, Scope.APP),
         "health": (Scope.HEALTH, Scope.APP),
+        "sign-off": (Scope.SIGN_OFF, Scope.APP),
     }.get(context.screen, (Scope.APP,))
     return (command for command in COMMANDS if command.scope in scopes)
 

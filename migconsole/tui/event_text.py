@@ -87,6 +87,10 @@ def _plain(event: Event, data: Any) -> tuple[str, str, str]:
             f"{data.get('item', '')}: {'; '.join(map(str, data.get('reasons', ())))}",
         ),
         Kind.REVIEWED: ("◇", "$muted", f"{len(data.get('files', ()))} migration files shown for review and pinned"),
+        Kind.SEALED: ("⊙", "$muted", f"sealed in a {data.get('what', 'report')}: {data.get('head')} events"),
+        Kind.SIGNED: _signed(data),
+        Kind.NOTIFYING: ("✉", "", f"{data.get('occasion', '')} to {data.get('to', '')}: {_first(data.get('text'))}"),
+        Kind.NOTIFIED: _notified(data),
         Kind.RUN_ENDED: ("■", "$good", f"run ended: {data.get('ending', '')}"),
         Kind.ROLLBACK_STARTED: ("↩", "$caution", f"{data.get('title') or data.get('deed', '')}{_because(data)}"),
         Kind.ROLLBACK_STEP: _rollback_step(data),
@@ -131,3 +135,21 @@ def _because(data: Any) -> str:
 def _target(data: Any) -> str:
     identity = data.get("identity") or {}
     return f"{identity.get('database')}@{identity.get('host')}:{identity.get('port')}"
+
+
+def _signed(data: Any) -> tuple[str, str, str]:
+    who = f"{data.get('name', '')} as {data.get('role', '')}"
+    if data.get("signature"):
+        return "●", "$status-attested", f"signed: {who}: {data['signature']}"
+    return "✘", "$status-failed", f"refused to sign: {who}: {data.get('reason', '')}"
+
+
+def _notified(data: Any) -> tuple[str, str, str]:
+    result = str(data.get("result", ""))
+    detail = f" ({data['detail']})" if data.get("detail") else ""
+    style = "$good" if result == "delivered" else "$caution"
+    return "✉", style, f"notification {result}{detail}"
+
+
+def _first(text: Any) -> str:
+    return str(text or "").partition("\n")[0]

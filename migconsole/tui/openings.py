@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable
 
+from migconsole.domain.occasions import Occasion
 from migconsole.domain.text import sanitise_line
 from migconsole.engine.session import Session
 from migconsole.errors import MigconsoleError
@@ -51,6 +52,7 @@ class Openings(Exits):
         await self.push_screen(screen)
         self._bridge = Bridge(self, session, self.clock)
         self.set_window_title(session)
+        session.notices.ring(self.ring)
         if screen.waiting:
             answer = await self.ask(resume_dialog(session, self.clock, self.clock.utc()))
             if answer == "go":
@@ -74,6 +76,14 @@ class Openings(Exits):
     def set_window_title(self, session: Session) -> None:
         """Name the run in the terminal's title."""
         self.title = f"migconsole · {sanitise_line(session.run.title, 80)}"
+
+    def ring(self, occasion: Occasion) -> None:
+        """Make somebody look up: a bell, and a message of the terminal where it knows them (OSC 9)."""
+        text = sanitise_line(f"{occasion.name}: {occasion.text}", 160)
+        self.bell()
+        if self._driver is not None and not self.is_headless:
+            self._driver.write(f"\x1b]9;migconsole {text}\x07")
+        self.hint(text)
 
     def command_open_run(self) -> None:
         """Open the chosen run, or start the chosen checklist."""

@@ -22,8 +22,8 @@ from migconsole.domain.policy import Command
 from migconsole.domain.text import sanitise, sanitise_line
 from migconsole.engine.resolve import Confirmation, Preview
 from migconsole.errors import StoppedError, UsageError
+from migconsole.tui.by_hand import ByHandOperations
 from migconsole.tui.commands import Context
-from migconsole.tui.decisions import Decisions
 from migconsole.tui.handover import give_terminal
 from migconsole.tui.item_text import first_line
 from migconsole.tui.screens.dialogs.base import Choice, ChoiceDialog, Dialog, Field, FormDialog, at_least
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     pass
 
 
-class Operations(Decisions):
+class Operations(ByHandOperations):
     """Bound to the application and the main screen it belongs to."""
 
     # -- running --------------------------------------------------------------------------------------------------
@@ -43,6 +43,9 @@ class Operations(Decisions):
     async def run(self, context: Context) -> None:
         """Run the item's action, after the way of doing it was chosen and the tier's question was answered."""
         item = self._item(context)
+        if self._session.by_hand.open_attempt(item.id) is not None:
+            await self.tell(item)
+            return
         alternative = await self._pick(item, context.alternative)
         if alternative is not None:
             await self._start(item, alternative)
@@ -96,6 +99,9 @@ class Operations(Decisions):
             )
         confirmation = await self._confirm(preview, reason)
         if confirmation is None:
+            return
+        if self._session.by_hand.on:
+            await self.hand_over_command(item, alternative, confirmation)
             return
         if item.steps[alternative].step.interactive:
             await self._interactive(item, alternative, confirmation)

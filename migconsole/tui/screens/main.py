@@ -151,7 +151,8 @@ class MainScreen(ChecklistKeys, OutputKeys):
             self.query_one(Banner).show(self.session, self.waiting)
             self.steps.show(self.session.checklist, self.session.run, self.clock.utc())
             self.output.update_run()
-            self.status.standing(self.session.problem or "; ".join(self.session.run.changed))
+            by_hand = "instruction mode: nothing runs here (I)" if self.session.by_hand.on else ""
+            self.status.standing(self.session.problem or "; ".join(self.session.run.changed) or by_hand)
             self.describe()
 
     def look_at_health(self) -> None:

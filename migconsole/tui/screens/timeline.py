@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar
 
 from rich.cells import set_cell_size
@@ -11,7 +12,8 @@ from textual.binding import BindingType
 from textual.content import Content
 from textual.screen import Screen
 
-from migconsole.domain.events import Event
+from migconsole.domain.events import Event, Kind
+from migconsole.domain.seals import broken_seal, seals_in
 from migconsole.domain.text import sanitise, sanitise_line
 from migconsole.engine.session import Session
 from migconsole.tui import event_text, format
@@ -22,6 +24,8 @@ from migconsole.tui.lines import cut
 from migconsole.tui.screens.dialogs.bar import LineBar
 from migconsole.tui.screens.dialogs.base import Dialog
 from migconsole.tui.screens.dialogs.evidence import EvidenceDialog
+from migconsole.tui.timeline_filter import KINDS, matches
+from migconsole.tui.timeline_filter import mark as deviation_style
 from migconsole.tui.widgets.banner import Banner
 from migconsole.tui.widgets.key_footer import KeyFooter
 from migconsole.tui.widgets.row_list import Entry, RowList
@@ -38,6 +42,7 @@ class TimelineScreen(Screen[tuple[str, int] | None]):
         super().__init__()
         self.session, self.clock = session, clock
         self.filter_text = ""
+        self.kind = 0
         self._names = event_text.titles(session.checklist)
         self._drawn = -1
 
@@ -68,26 +73,30 @@ class TimelineScreen(Screen[tuple[str, int] | None]):
     def redraw(self, at_end: bool = False) -> None:
         """Draw the events that match the filter."""
         events = self.session.timeline()
-        wanted = self.filter_text.casefold().split()
-        entries = [self._entry(event) for event in events]
-        entries = [entry for entry in entries if all(word in entry.text for word in wanted)]
+        kind, wanted = KINDS[self.kind], self.filter_text.strip()
+        entries = [
+            entry
+            for event in events
+            if kind.holds(event, self._names) and matches(wanted, (entry := self._entry(event)).text, event)
+        ]
         rows = self.query_one("#events", RowList)
         rows.show(entries, at_end=at_end)
-        shown = f"{len(entries)} of {len(events)}" if wanted else str(len(events))
-        rows.border_title = Content(
-            f"Timeline · {shown} events · UTC" + (f" · filter {sanitise_line(self.filter_text, 30)}" if wanted else "")
-        )
+        shown = str(len(events)) if len(entries) == len(events) else f"{len(entries)} of {len(events)}"
+        filtered = f" · filter {sanitise_line(wanted, 30)}" if wanted else ""
+        rows.border_title = Content(f"Timeline · {kind.name} · {shown} events · UTC{filtered}")
+        rows.border_subtitle = Content("" if entries else " nothing matches: tab shows another kind, / another filter ")
         self.query_one(Banner).show(self.session, False)
 
     def _entry(self, event: Event) -> Entry:
         mark, style, words = event_text.describe(event, self._names)
         actor = sanitise_line(event.actor, 24)
+        deviates = deviation_style(event, self._names)
 
         def draw(width: int) -> Content:
             # Columns by the width alone, never by what stands in them: only the words give way.
             when = format.clock_time(event.at, day=width >= 130)
             who = f"{set_cell_size(actor, 12)}  " if width >= 90 else ""
-            words_style = style if mark in "✘?▲▼" else ""
+            words_style = style if mark in "✘?▲▼" else deviates
             texts = [(f" {event.seq:>4}  {when}  {who}", "$muted"), (f"{mark}  ", style), (words, words_style)]
             return Content.assemble(*cut(texts, width))
 
@@ -101,7 +110,20 @@ class TimelineScreen(Screen[tuple[str, int] | None]):
             self.redraw()
             return ""
 
-        self.app.push_screen(LineBar("filter", self.filter_text, "words in the event, the actor or its kind", live))
+        hint = "words, or by:person item:name kind:name"
+        self.app.push_screen(LineBar("filter", self.filter_text, hint, live))
+
+    def command_next_kind(self) -> None:
+        """Another kind of event."""
+        self._go_kind(1)
+
+    def command_previous_kind(self) -> None:
+        """The kind before."""
+        self._go_kind(-1)
+
+    def _go_kind(self, step: int) -> None:
+        self.kind = (self.kind + step) % len(KINDS)
+        self.redraw()
 
     def chosen(self) -> Event | None:
         """The event under the cursor."""
@@ -114,7 +136,7 @@ class TimelineScreen(Screen[tuple[str, int] | None]):
         if event is None:
             return
         item_id = str(event.data.get("item", ""))
-        if item_id in self._names and self.session.run.record(item_id).attempts:
+        if event.kind.startswith("attempt.") and item_id in self._names and self.session.run.record(item_id).attempts:
             item = self.session.located(item_id).item
 
             def opened(number: int | None) -> None:
@@ -123,7 +145,7 @@ class TimelineScreen(Screen[tuple[str, int] | None]):
 
             self.app.push_screen(EvidenceDialog(self.session, item, self.clock), opened)
             return
-        self.app.push_screen(EventDialog(event, self._names, self.clock))
+        self.app.push_screen(EventDialog(event, self.session.timeline(), self._names, self.clock))
 
     async def on_row_list_opened(self, message: RowList.Opened) -> None:
         """A double click opens."""
@@ -137,7 +159,7 @@ class TimelineScreen(Screen[tuple[str, int] | None]):
 class EventDialog(Dialog[bool]):
     """One event with everything the journal holds about it."""
 
-    def __init__(self, event: Event, names: dict[str, str], clock: Clock) -> None:
+    def __init__(self, event: Event, events: Sequence[Event], names: dict[str, str], clock: Clock) -> None:
         _, style, words = event_text.describe(event, names)
         data = sanitise(json.dumps(event.data, indent=2, ensure_ascii=False, default=str), 20_000)
         body = Content.assemble(
@@ -147,7 +169,30 @@ class EventDialog(Dialog[bool]):
                 "$muted",
             ),
             (f"hash {event.hash[:16]}…\n\n", "$muted"),
-            data,
+            *_seal(event, events),
+            *_evidence(event),
+            (data, "$muted"),
         )
         super().__init__(f"Event {event.seq}", body, clock, keys="esc back")
         self.add_class("wide")
+
+
+def _seal(event: Event, events: Sequence[Event]) -> Iterator[tuple[str, str]]:
+    """What an event sealed, and whether the journal still is what it was then."""
+    for seal in seals_in([event]):
+        broken = broken_seal([seal], [known.hash for known in events])
+        yield (f"{seal.words}\n", "")
+        yield (f"{broken[1]}\n\n", "bold $danger") if broken else ("the journal still holds it\n\n", "$good")
+
+
+def _evidence(event: Event) -> Iterator[tuple[str, str]]:
+    """What a person looks for first: a note whole, the rows behind an alarm or a tripwire."""
+    if event.kind == Kind.NOTE:
+        yield (f"{sanitise(str(event.data.get('text', '')), 20_000)}\n\n", "")
+    rows = event.data.get("evidence")
+    for row in rows if isinstance(rows, list) else [rows] if rows else []:
+        parts = row.items() if isinstance(row, Mapping) else [("", row)]
+        line = "  ".join(f"{key} {value}".strip() for key, value in parts if value is not None)
+        yield (f"{sanitise(line, 2000)}\n", "")
+    if rows:
+        yield ("\n", "")

@@ -16,6 +16,7 @@ from migconsole.tui.screens.health import HealthScreen
 from migconsole.tui.screens.help import HelpScreen
 from migconsole.tui.screens.main import MainScreen
 from migconsole.tui.screens.runs import RunsScreen
+from migconsole.tui.screens.sign_off import SignOffScreen
 from migconsole.tui.screens.timeline import TimelineScreen
 from tests.tui.driving import Console, console
 from tests.tui.fakes import FakeLibrary, World
@@ -27,6 +28,7 @@ PLACES = [
     Context("runs", "runs"),
     Context("timeline", "timeline"),
     Context("health", "activity"),
+    Context("sign-off", "sign-off"),
 ]
 
 
@@ -41,7 +43,7 @@ def test_no_key_means_two_things_in_one_place(context: Context) -> None:
 
 
 def test_every_command_has_somebody_who_does_it() -> None:
-    owners = (MigconsoleApp, MainScreen, RunsScreen, TimelineScreen, HealthScreen)
+    owners = (MigconsoleApp, MainScreen, RunsScreen, TimelineScreen, HealthScreen, SignOffScreen)
     for command in COMMANDS:
         done = any(hasattr(owner, f"command_{command.id}") for owner in owners)
         assert done or hasattr(Operations, command.id) or command.id in EXCEPTIONS, command.id
@@ -66,7 +68,7 @@ async def test_every_command_of_the_run_can_be_pressed(tmp_path: Path) -> None:
     async with console(world) as c:
         for command in MAIN:
             await c.go("apply")
-            judged = verdict(command, c.main.context())
+            judged = verdict(command, c.app.context())
             await c.press(command.keys[0])
             if not judged.allowed:
                 assert judged.reason

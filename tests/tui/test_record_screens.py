@@ -172,7 +172,7 @@ async def test_an_event_opens_its_evidence_whatever_it_is(world: World) -> None:
 
 async def by_hand(c: Console) -> TellDialog:
     await c.press("I")
-    assert "instruction mode" in c.status
+    assert "INSTRUCTION MODE: nothing runs" in c.text()
     await c.go("cache")
     await c.press("r")
     await c.shown(ConfirmDialog)
@@ -190,7 +190,7 @@ async def test_in_instruction_mode_nothing_runs_and_what_is_told_is_attested(tmp
         await c.press("tab")
         await c.type("on db1")
         await c.press("tab")
-        c.app.screen.focused.post_message(events.Paste("OK\n\x1b]0;owned\x07done"))  # type: ignore[union-attr]
+        c.app.post_message(events.Paste("OK\n\x1b]0;owned\x07done"))
         await c.pilot.pause()
         await c.press("ctrl+s")
         await c.until(lambda: c.state("cache") is ItemState.ATTESTED)

@@ -151,8 +151,7 @@ class MainScreen(ChecklistKeys, OutputKeys):
             self.query_one(Banner).show(self.session, self.waiting)
             self.steps.show(self.session.checklist, self.session.run, self.clock.utc())
             self.output.update_run()
-            by_hand = "instruction mode: nothing runs here (I)" if self.session.by_hand.on else ""
-            self.status.standing(self.session.problem or "; ".join(self.session.run.changed) or by_hand)
+            self.status.standing(self.session.problem or "; ".join(self.session.run.changed))
             self.describe()
 
     def look_at_health(self) -> None:
@@ -194,8 +193,10 @@ class MainScreen(ChecklistKeys, OutputKeys):
         item = row.item if row else None
         self.query_one(ItemPane).show(self.session, item, self.alternative(item) if item else 0, heading)
         tree = self.steps
+        # Not in the status row: what stands there hides why a key does nothing.
+        mode = " · INSTRUCTION MODE: nothing runs (I)" if self.session.by_hand.on else ""
         tree.border_title = Content(
-            "Checklist" + (f" · filter {sanitise_line(self.filter_text, 30)}" if tree.filtered else "")
+            f"Checklist{mode}" + (f" · filter {sanitise_line(self.filter_text, 30)}" if tree.filtered else "")
         )
         self.show_keys()
 

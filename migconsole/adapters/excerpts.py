@@ -10,6 +10,9 @@ from pathlib import Path
 from migconsole.engine.report import Excerpt
 
 HEAD_LINES, TAIL_LINES = 20, 100
+ALL_LINES = 24_000
+"""Lines of all outputs together: with hundreds of attempts each shows less, so that a page can still be opened."""
+
 HEAD_BYTES, TAIL_BYTES = 8_192, 32_768
 """What of an output is shown at most: enough to see what happened; the whole is in the evidence bundle."""
 
@@ -17,8 +20,25 @@ HASHED = 64 * 1024 * 1024
 """Bytes up to which an output is hashed for a report: a dump's log of gigabytes must not hold it up."""
 
 
-def excerpt(path: Path, sha256: str, redact: Callable[[bytes], bytes] = bytes) -> Excerpt | None:
+def share(attempts: int) -> tuple[int, int]:
+    """How many first and last lines each of so many attempts shows.
+
+    >>> share(10), share(500), share(100_000)
+    ((20, 100), (8, 40), (4, 16))
+    """
+    lines = max(20, min(HEAD_LINES + TAIL_LINES, ALL_LINES // max(1, attempts)))
+    head = lines // 6 if lines > 20 else 4
+    return head, lines - head
+
+
+def excerpt(
+    path: Path,
+    sha256: str,
+    redact: Callable[[bytes], bytes] = bytes,
+    lines_shown: tuple[int, int] = (HEAD_LINES, TAIL_LINES),
+) -> Excerpt | None:
     """Read an output's first and last lines, None when there is none or it cannot be read."""
+    head_lines, tail_lines = lines_shown
     try:
         with open(path, "rb") as file:
             size = os.fstat(file.fileno()).st_size
@@ -26,10 +46,10 @@ def excerpt(path: Path, sha256: str, redact: Callable[[bytes], bytes] = bytes) -
                 data = file.read(HEAD_BYTES + TAIL_BYTES)
                 intact = hashlib.sha256(data).hexdigest() == sha256 if sha256 else None
                 lines = redact(data).splitlines()
-                if len(lines) <= HEAD_LINES + TAIL_LINES:
+                if len(lines) <= head_lines + tail_lines:
                     return Excerpt(tuple(lines), (), 0, size, intact)
-                first, last = lines[:HEAD_LINES], lines[-TAIL_LINES:]
-                omitted = sum(len(line) + 1 for line in lines[HEAD_LINES:-TAIL_LINES])
+                first, last = lines[:head_lines], lines[-tail_lines:]
+                omitted = sum(len(line) + 1 for line in lines[head_lines:-tail_lines])
                 return Excerpt(tuple(first), tuple(last), omitted, size, intact)
             intact = None
             if sha256 and size <= HASHED:
@@ -41,7 +61,7 @@ def excerpt(path: Path, sha256: str, redact: Callable[[bytes], bytes] = bytes) -
     except OSError:
         return None
     # The first line of the tail and the last of the head are pieces; a half secret could not be told, either.
-    first = redact(head).splitlines()[:-1][:HEAD_LINES]
-    last = redact(tail).splitlines()[1:][-TAIL_LINES:]
+    first = redact(head).splitlines()[:-1][:head_lines]
+    last = redact(tail).splitlines()[1:][-tail_lines:]
     omitted = size - sum(len(line) + 1 for line in (*first, *last))
     return Excerpt(tuple(first), tuple(last), max(0, omitted), size, intact)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -16,9 +15,6 @@ WIDTH = 1000.0
 LABELS, FIGURES = 300.0, 130.0
 ROW = 18.0
 CHART_WIDTH, CHART_HEIGHT = 470.0, 88.0
-BUCKETS = 160
-"""Columns of a chart: of each, the lowest and the highest value are drawn, so that no spike is lost by thinning."""
-
 _UNITS = {
     "database_size": "bytes",
     "wal_rate": "bytes/s",
@@ -187,7 +183,7 @@ def _chart(points: Points, window: HealthWindow) -> Chart:
         return round(x, 1), round(CHART_HEIGHT - 4.0 - (value - low) / height * (CHART_HEIGHT - 8.0), 1)
 
     lines, dots = [], []
-    for run in _runs(thinned(points.values, window.start, window.end)):
+    for run in _runs(points.values):
         placed = [place(at, value) for at, value in run]
         if len(placed) == 1:
             dots.append(placed[0])
@@ -195,33 +191,6 @@ def _chart(points: Points, window: HealthWindow) -> Chart:
             lines.append(" ".join(f"{x},{y}" for x, y in placed))
     words = (value_words(low, unit), value_words(high, unit), value_words(numbers[-1], unit))
     return Chart(title, *words, tuple(lines), tuple(dots), bands, False)
-
-
-def thinned(
-    values: Sequence[tuple[float, float | None]], start: float, end: float, buckets: int = BUCKETS
-) -> list[tuple[float, float | None]]:
-    """At most two values and one gap for each of ``buckets`` equal parts of the time: the lowest and the highest.
-
-    >>> thinned([(0.0, 1.0), (1.0, 9.0), (2.0, 2.0), (3.0, None)], 0.0, 4.0, buckets=1)
-    [(0.0, 1.0), (1.0, 9.0), (3.0, None)]
-    """
-    if len(values) <= buckets * 2:
-        return list(values)
-    step = max((end - start) / buckets, 1e-9)
-    found: list[tuple[float, float | None]] = []
-    position = 0
-    times = [at for at, _ in values]
-    while position < len(values):
-        after = start + (int((times[position] - start) / step) + 1) * step
-        stop = max(position + 1, bisect_left(times, after, position))
-        part = values[position:stop]
-        numbers = [(at, value) for at, value in part if value is not None]
-        if numbers:
-            low, high = min(numbers, key=lambda pair: pair[1]), max(numbers, key=lambda pair: pair[1])
-            found += sorted({low, high})
-        found += [pair for pair in part if pair[1] is None][:1]
-        position = stop
-    return sorted(found, key=lambda pair: pair[0])
 
 
 def _runs(values: Sequence[tuple[float, float | None]]) -> Iterator[list[tuple[float, float]]]:

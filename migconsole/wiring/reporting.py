@@ -14,7 +14,7 @@ from pathlib import Path
 
 from migconsole.adapters import checklists, processes
 from migconsole.adapters.bundle import write_bundle
-from migconsole.adapters.excerpts import excerpt
+from migconsole.adapters.excerpts import excerpt, share
 from migconsole.adapters.health_store.history import Line, history
 from migconsole.adapters.journal import reading
 from migconsole.adapters.journal.sqlite import Console, SqliteJournal
@@ -26,6 +26,7 @@ from migconsole.domain.run import Attempt, Run, fold
 from migconsole.domain.seals import Seal
 from migconsole.domain.secrets import Secrets
 from migconsole.domain.stamps import iso, unix
+from migconsole.domain.thinning import thinned
 from migconsole.domain.variables import is_secret_name
 from migconsole.engine.recorder import cleaned
 from migconsole.engine.report import Excerpt, HealthWindow, Points, Report, Sealed, build
@@ -84,7 +85,7 @@ def read(directory: RunDirectory, redact: Redact = str, *, now: datetime | None 
         directory=directory.path.name,
         generated_at=iso((now or datetime.now(UTC)).timestamp()),
         sealed=sealed,
-        excerpts=_excerpts(directory, redact),
+        excerpts=_excerpts(directory, redact, sum(len(record.attempts) for record in run.items.values())),
         health=_health(directory, run),
         t0=_t0(run),
     )
@@ -100,13 +101,15 @@ def _events(directory: RunDirectory, sealed: Sealed) -> list[Event]:
         return reading.read_events(directory.journal, before=sealed.first_bad)
 
 
-def _excerpts(directory: RunDirectory, redact: Redact) -> Callable[[Attempt], Excerpt | None]:
+def _excerpts(directory: RunDirectory, redact: Redact, attempts: int) -> Callable[[Attempt], Excerpt | None]:
+    shown = share(attempts)
+
     def masked(data: bytes) -> bytes:
         text = data.decode("utf-8", "surrogateescape")
         return redact(text).encode("utf-8", "surrogateescape")
 
     def found(attempt: Attempt) -> Excerpt | None:
-        return excerpt(directory.output_path(attempt.item, attempt.number), attempt.sha256, masked)
+        return excerpt(directory.output_path(attempt.item, attempt.number), attempt.sha256, masked, shown)
 
     return found
 
@@ -177,7 +180,7 @@ def _window(
         line = lines.get(name, [])
         first = bisect_left(line, start, key=lambda point: point[0])
         after = bisect_right(line, end, key=lambda point: point[0])
-        found.append(Points(name, tuple(line[first:after])))
+        found.append(Points(name, tuple(thinned(line[first:after], start, end))))
     inside = tuple(mark for mark in marks if mark[1] >= start and mark[0] <= end)
     return HealthWindow(title, start, end, inside, tuple(found))
 

@@ -317,7 +317,7 @@ def _still_going(run: Run) -> str:
     running = next(run.running(), None)
     if running is not None:
         return f"“{running.item}” is still running"
-    return "" if run.ended_at else "the run has not ended; end it first"
+    return "" if run.ended_at else "the run has not ended; end it first (E)"
 
 
 NOT_AN_ITEM = ("gate:", "restore-point")

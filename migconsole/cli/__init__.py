@@ -67,6 +67,7 @@ for _command in (
     rollback.put_back,
     rollback.purge,
     restore_points.prove,
+    restore_points.drill,
 ):
     cli.add_command(_command)
 

@@ -132,3 +132,35 @@ def prove(
         state_dir, target, backup_path, jobs, keep_armed, run_name, item, max_lag, disk_free, rewrites
     )
     sys.exit(asyncio.run(proofs.prove_backup(wanted, _speaker(form))))
+
+
+@click.command()
+@_TARGET
+@click.option("--directory", metavar="DIR", required=True, help="Where the drill's backup is written.")
+@click.option("--jobs", metavar="N", type=click.IntRange(1, 64), default=1, help="Tables dumped and restored at once.")
+@_RUN
+@click.option("--keep-backup", is_flag=True, help="Keep the drill's backup, which it has proven.")
+@click.option("--disk-free", metavar="SIZE", default="", help="Free space on the server, where it cannot be seen.")
+@_ITEM
+@_FORMAT
+@options.state_directory
+@click.pass_obj
+def drill(
+    state_dir: str | None,
+    target: str,
+    directory: str,
+    jobs: int,
+    run_name: str | None,
+    keep_backup: bool,
+    disk_free: str,
+    item: str,
+    form: str,
+) -> None:
+    """Rehearse the whole rollback on copies: backup, proof, swap, put back; with a time for every step.
+
+    The database itself is only read. Two copies of it are made, and dropped at the end.
+    """
+    from migconsole.wiring import drills  # noqa: PLC0415 - start-up time of the commands that need none of it
+
+    wanted = drills.Options(state_dir, target, Path(directory), jobs, run_name, item, keep_backup, disk_free)
+    sys.exit(asyncio.run(drills.drill(wanted, _speaker(form))))

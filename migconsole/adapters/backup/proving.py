@@ -131,7 +131,7 @@ class _Proving:
             self._reporter.say(f"{self._side} was dropped: proven, not armed")
         lsn, at = await keeper.now()
         owner, armed = self._owner, proof.keep
-        done = dict(self._durations)
+        done = self._durations  # the total is written into it at the very end
         return Proven(self._backup, self._side, owner, armed, at, lsn, done, load.written, tuple(findings), replaced)
 
     async def _preflight(self) -> list[Finding]:

@@ -41,8 +41,8 @@ CHECKS_LATER = (
 CHECKS = (*CHECKS_NOW, *CHECKS_LATER)
 """Built-in checks; those of ``CHECKS_LATER`` load and say “not available yet” when they are run."""
 
-JOBS_NOW: tuple[str, ...] = ("backup", "prove", "review", "lint", "restore", "notify", "http")
-JOBS_LATER: tuple[str, ...] = ("drill",)
+JOBS_NOW: tuple[str, ...] = ("backup", "prove", "review", "lint", "restore", "drill", "notify", "http")
+JOBS_LATER: tuple[str, ...] = ()
 JOBS = (*JOBS_NOW, *JOBS_LATER)
 """Built-in jobs; one is of ``JOBS_NOW`` when the command line has its command (``migconsole.domain.commands``)."""
 

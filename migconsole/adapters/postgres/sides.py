@@ -74,6 +74,10 @@ class SideKeeper:
             "Wait for it; pg_stat_activity shows its session, named migconsole/….",
         )
 
+    async def unlock(self, app: str) -> None:
+        """Let go of the operator lock, so that another connection of the same work can take it."""
+        await self._value("SELECT pg_catalog.pg_advisory_unlock($1)", operator_lock_key(app))
+
     # -- what is there -------------------------------------------------------------------------------------------------
 
     async def find(self, *names: str) -> dict[str, DatabaseRow]:
@@ -147,6 +151,17 @@ class SideKeeper:
                 "It exists under the name of the side database and does not carry our marker for this application.",
                 "Find out whose it is; rename it, or drop it by hand.",
             )
+        await self._dropped(row)
+
+    async def drop_scratch(self, row: DatabaseRow, scratch: str, made: Sequence[str]) -> None:
+        """Drop one of the databases that a drill made under ``made``: its names hold the drill's own identifier."""
+        if row.name not in made or row.name == self.target.database or "__drill_" not in scratch:
+            raise StoppedError(f"{row.name} is not ours to drop")
+        await self._dropped(row)
+
+    async def _dropped(self, row: DatabaseRow) -> None:
+        """End the sessions of a database and drop it, as long as it is the same one."""
+        name = row.name
         await self.rows("side_end_sessions", name)
         deadline = time.monotonic() + DROP_PATIENCE
         while True:

@@ -351,6 +351,5 @@ def test_the_ci_script_can_be_started() -> None:
 
 
 def test_a_built_in_job_is_available_exactly_when_the_command_line_has_its_command() -> None:
-    has = {job for job, command in COMMANDS.items() if command in cli.commands}
-    assert set(COMMANDS) == set(models.JOBS)
+    has = {job for job in models.JOBS if COMMANDS[job] in cli.commands}
     assert set(models.JOBS_NOW) == has, "move the job's name between JOBS_NOW and JOBS_LATER in models.py"

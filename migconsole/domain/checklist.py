@@ -254,6 +254,7 @@ class Checklist:
     phases: tuple[Phase, ...] = ()
     tripwires: tuple[Tripwire, ...] = ()
     rollback: tuple[Section, ...] = ()
+    aside: tuple[Section, ...] = ()
     gates: tuple[Gate, ...] = ()
     notifications: tuple[Notification, ...] = ()
     alarms: Mapping[str, Any] = field(default_factory=dict)
@@ -267,8 +268,8 @@ class Checklist:
                 yield from _walk(section.items, section, phase, 0, None)
 
     def walk_rollback(self) -> Iterator[Located]:
-        """Every item of the rollback procedure in order."""
-        for section in self.rollback:
+        """Every item of the rollback procedure in order, then those that are aside."""
+        for section in (*self.rollback, *self.aside):
             yield from _walk(section.items, section, None, 0, None)
 
     def boxes(self) -> int:

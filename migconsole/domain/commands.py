@@ -19,8 +19,10 @@ COMMANDS = {
     "drill": "drill",
     "notify": "notify",
     "http": "http",
+    "put-back": "put-back",
+    "purge": "purge",
 }
-"""The name of a job in a checklist → the command of migconsole that carries it out."""
+"""The name of a job → the command of migconsole that carries it out; the last two stand in no checklist."""
 
 GIVES = {
     "backup": ("backup_id", "backup_path", "backup_time", "backup_size"),
@@ -32,7 +34,7 @@ POSITIONAL = {"prove": "backup", "notify": "text", "http": "address"}
 """The one argument of a command that has no option's name."""
 
 
-KEPT = {"backup": ("max_age",), "prove": ("max_age",), "restore": ("prefer",)}
+KEPT = {"backup": ("max_age",), "prove": ("max_age",), "restore": ("prefer", "boxes")}
 """Arguments that are the console's own and no options of the command: the gate's age, the wizard's preference."""
 
 

@@ -36,7 +36,7 @@ _JOBS = {
     "prove": Danger.MUTATING,
     "drill": Danger.MUTATING,
     "restore": Danger.DESTRUCTIVE,
-    "swap": Danger.DESTRUCTIVE,
+    "put-back": Danger.DESTRUCTIVE,
     "purge": Danger.DESTRUCTIVE,
 }
 

@@ -46,6 +46,11 @@ class Kind(StrEnum):
     RESTORE_POINT = "restore-point"
     REVIEWED = "reviewed"
     REVIEW_OUTDATED = "review.outdated"
+    # A line of the rollback procedure that the chosen strategy did, or does without: a fact with the attempt's key.
+    ITEM_COVERED = "item.covered"
+    # The decision to roll back, and to call it off: made in the wizard, before anything is done.
+    ROLLBACK_ENGAGED = "rollback.engaged"
+    ROLLBACK_STOOD_DOWN = "rollback.stood-down"
 
     # The clock, gates, sections, claims, and how a run goes on.
     CLOCK_SET = "clock.set"

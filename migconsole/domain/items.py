@@ -76,6 +76,8 @@ class Move(StrEnum):
     REGRESS = "regress"
     RECOVER = "recover"
     OUTDATE = "outdate"
+    COVER = "cover"
+    OMIT = "omit"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +111,9 @@ RULES: dict[Move, Rule] = {
     Move.RECOVER: Rule(frozenset({_S.REGRESSED}), _S.VERIFIED),
     # What somebody has read is another text now. There is no way back but to read it: nothing recovers by itself.
     Move.OUTDATE: Rule(frozenset({_S.VERIFIED, _S.ATTESTED, _S.OK_WITH_ISSUES}), _S.REGRESSED),
+    # By the end of a built-in job that did, or made needless, what the line says.
+    Move.COVER: Rule(frozenset({_S.TODO, _S.DEFERRED, _S.FAILED, _S.INTERRUPTED}), _S.VERIFIED),
+    Move.OMIT: Rule(frozenset({_S.TODO, _S.DEFERRED}), _S.NOT_APPLICABLE, 3),
 }
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from migconsole.domain import gates, restore_gate
+from migconsole.domain import built_in, gates, procedure, restore_gate
 from migconsole.domain.checklist import Alternative, Answer, Checklist, Danger, Item, Job, Located, Manual, Mode
 from migconsole.domain.clock import Clock, passes_abort
 from migconsole.domain.items import ItemState, Move, refusal
@@ -122,7 +122,10 @@ def judge(
     if command is Command.STOP:
         last = run.record(item.id).last
         stoppable = state is ItemState.RUNNING or (last is not None and bool(last.survivors))
-        return ALLOWED if stoppable else Verdict(False, "nothing is running here")
+        if not stoppable:
+            return Verdict(False, "nothing is running here")
+        behind = procedure.cancel_refusal(run) if last is not None and last.job in procedure.DEEDS else ""
+        return Verdict(False, behind) if behind else ALLOWED
     if command is Command.RUN:
         return _may_run(run, checklist, located, situation, alternative, danger)
     if command is Command.ANSWER and not isinstance(item.steps[0].step.action, Answer):
@@ -353,9 +356,12 @@ def _before(run: Run, checklist: Checklist, located: Located) -> Verdict:
 def _order(run: Run, checklist: Checklist, located: Located) -> Verdict:
     if located.section.mode is not Mode.READ_DO:
         return ALLOWED
+    replaced = built_in.boxes(located.item)
     for other in _leaves(located.section.items):
         if other.id == located.item.id:
             break
+        if other.id in replaced:
+            continue
         state = run.state_of(other)
         if not state.done and not (other.optional and state is ItemState.TODO) and state is not ItemState.DEFERRED:
             return Verdict(False, f"in this section “{other.title}” comes first", overridable=True)

@@ -12,6 +12,7 @@ from typing import Any
 
 from migconsole.domain.checklist import Checklist, Item
 from migconsole.domain.claims import ClaimBook
+from migconsole.domain.engagement import Engagement
 from migconsole.domain.events import Event, Kind
 from migconsole.domain.gates import GateBook
 from migconsole.domain.items import BY_PERSON, RULES, ItemState, Move, refusal
@@ -40,7 +41,8 @@ class Attempt:
     ``text`` is what was executed, resolved and masked. Times are UTC ISO 8601, ``duration`` seconds.
     ``outcome`` is "" while it runs, else a key of OUTCOME_MOVES. ``signals`` are the stop rungs that were sent,
     ``survivors`` the processes that outlived it and can still be stopped. ``console`` is the one that started it,
-    ``job`` the name of a built-in job, ``reason`` what was typed to start it all the same.
+    ``job`` the name of a built-in job, ``arguments`` what was decided for it at its start, ``reason`` what was typed to
+    start it all the same.
     ``by_hand`` is set where a person executed the text elsewhere and told what came of it.
     """
 
@@ -73,6 +75,7 @@ class Attempt:
     console: str = ""
     job: str = ""
     reason: str = ""
+    arguments: Mapping[str, str] = field(default_factory=dict)
     by_hand: bool = False
 
     @property
@@ -213,6 +216,7 @@ class Run:
     restore_points: RestorePoints = field(default_factory=RestorePoints)
     reviews: ReviewBook = field(default_factory=ReviewBook)
     rollback: RollbackBook = field(default_factory=RollbackBook)
+    engagement: Engagement = field(default_factory=Engagement)
 
     @property
     def restore_point(self) -> RestorePoint:
@@ -420,6 +424,7 @@ def _attempt_started(run: Run, event: Event) -> None:
         console=data.get("console", ""),
         job=data.get("job", ""),
         reason=str((data.get("confirmed") or {}).get("reason", "")),
+        arguments={str(name): str(value) for name, value in (data.get("arguments") or {}).items()},
         by_hand=bool(data.get("by_hand")),
     )
     if attempt.number != len(run.record(attempt.item).attempts) + 1:
@@ -492,6 +497,12 @@ def _item_moved(run: Run, event: Event) -> None:
         record.attempts[-1].answered = True
     if record.variable:
         run.captured[record.variable] = record.value
+
+
+def _item_covered(run: Run, event: Event) -> None:
+    data = event.data
+    move = Move.COVER if data["used"] else Move.OMIT
+    _move(run, event, data["item"], move, data.get("reason", ""))
 
 
 def _variable_set(run: Run, event: Event) -> None:
@@ -570,6 +581,9 @@ _HANDLERS: dict[str, Callable[[Run, Event], None]] = {
     Kind.ALARM: _alarm,
     Kind.ALARM_ACKNOWLEDGED: _alarm_acknowledged,
     Kind.RUN_ENDED: _ended,
+    Kind.ITEM_COVERED: _item_covered,
+    Kind.ROLLBACK_ENGAGED: lambda run, event: run.engagement.engaged(event),
+    Kind.ROLLBACK_STOOD_DOWN: lambda run, event: run.engagement.stood_down(event),
     Kind.RESTORE_POINT: lambda run, event: run.restore_points.stated(event),
     Kind.REVIEWED: lambda run, event: run.reviews.stated(event),
     Kind.REVIEW_OUTDATED: lambda run, event: _outdated(run, event),

@@ -12,8 +12,10 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from migconsole.domain import built_in
 from migconsole.domain.checklist import Alternative, Checklist, Danger, Item, Job, Run
 from migconsole.domain.events import Kind
+from migconsole.domain.items import Move
 from migconsole.domain.outcomes import JobOutcome
 from migconsole.domain.run import Attempt
 from migconsole.engine.execution import SERVER_PATIENCE, Execution
@@ -211,6 +213,7 @@ class Attempts:
             "cwd": str(self._execution.cwd(prepared)),
             "environment": sorted({*prepared.exported, *prepared.exported_secrets}),
             "confirmed": {"tier": confirmation.tier, "typed": confirmation.typed, "reason": confirmation.reason},
+            **({"arguments": dict(prepared.decided)} if prepared.decided else {}),
         }
         key = (item.id, number)
         self._busy.add(key)
@@ -258,6 +261,7 @@ class Attempts:
             }
         key = f"attempt.ended:{attempt.item}:{attempt.number}"
         await self._recorder.record(Kind.ATTEMPT_ENDED, data, key=key)
+        await self._record_covered(attempt, outcome)
         self._busy.discard(_key(attempt))
 
     async def _record_facts(self, attempt: Attempt, outcome: Outcome) -> None:
@@ -265,6 +269,20 @@ class Attempts:
         for fact in outcome.facts:
             data = {**fact["data"], "item": attempt.item, "attempt": attempt.number}
             await self._recorder.record(Kind(fact["kind"]), data, key=fact["key"])
+
+    async def _record_covered(self, attempt: Attempt, outcome: Outcome) -> None:
+        """Settle the lines of the rollback procedure that a restore did, or made needless."""
+        item = self._item(attempt.item)
+        strategy = attempt.arguments.get("strategy", "")
+        if outcome.outcome != "passed" or item is None or not strategy:
+            return
+        for name, role in built_in.boxes(item).items():
+            move = Move.COVER if (used := built_in.covered(strategy, role))[0] else Move.OMIT
+            if self._recorder.run.record(name).refusal(move, reason=used[1]):
+                continue
+            data = {"item": name, "by": attempt.item, "attempt": attempt.number, "used": used[0], "reason": used[1]}
+            key = f"item.covered:{name}:{attempt.item}:{attempt.number}"
+            await self._recorder.record(Kind.ITEM_COVERED, data, key=key)
 
     def _follow(self, attempt: Attempt, work: Callable[[], Awaitable[None]]) -> None:
         key = _key(attempt)

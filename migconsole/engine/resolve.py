@@ -18,7 +18,7 @@ from migconsole.domain.restore_points import PointState
 from migconsole.domain.variables import Resolver, UnresolvedError, by_hand, effective
 from migconsole.engine.ports import ServerIdentity, Surroundings
 from migconsole.engine.recorder import Recorder
-from migconsole.errors import StoppedError
+from migconsole.errors import StoppedError, UsageError
 
 _IN_SCRIPT = re.compile(r"(?<!\$)\$\{([A-Za-z_]\w*)\}")
 
@@ -60,7 +60,10 @@ class Preview:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A step with its variables resolved; while ``unresolved`` names any, nothing may be executed."""
+    """A step with its variables resolved; while ``unresolved`` names any, nothing may be executed.
+
+    ``decided`` are arguments of a built-in job that a person gave at its start; they are on record with the attempt.
+    """
 
     text: str
     danger: Danger
@@ -70,6 +73,7 @@ class Prepared:
     exported_secrets: Mapping[str, str] = field(default_factory=dict)
     cwd: str = ""
     unresolved: tuple[str, ...] = ()
+    decided: Mapping[str, str] = field(default_factory=dict)
 
 
 class Resolving:
@@ -140,6 +144,15 @@ class Resolving:
             return self._resolved(step, resolver, Prepared(text, danger))
         except UnresolvedError as error:
             return Prepared(text, danger, unresolved=(str(error),))
+
+    def decided(self, step: Step, arguments: Mapping[str, str]) -> Prepared:
+        """A built-in job with what a person decided for it; their words are taken as they are, never as references."""
+        action = step.action
+        if not isinstance(action, Job):
+            raise UsageError("Only a built-in job takes arguments")
+        given = {name: text.replace("${", "$${") for name, text in arguments.items()}
+        prepared = self.prepare(replace(step, action=replace(action, arguments={**action.arguments, **given})))
+        return replace(prepared, decided=dict(arguments))
 
     def preview(
         self, item: Item, number: int, chosen: Alternative, verdict: Verdict, identity: ServerIdentity | None

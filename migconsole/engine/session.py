@@ -10,15 +10,18 @@ from dataclasses import asdict, fields
 from functools import partial
 from pathlib import Path
 
+from migconsole.domain import built_in
 from migconsole.domain.answers import AnswerError, check_answer
 from migconsole.domain.checklist import Alternative, Answer, Checklist, Danger, Located
 from migconsole.domain.checklist import Run as RunAction
 from migconsole.domain.events import Event, Kind
 from migconsole.domain.policy import MOVES, Command, Situation, Verdict, judge, not_available
+from migconsole.domain.procedure import own_doing
 from migconsole.domain.run import Attempt, Run
 from migconsole.domain.times import stamp
 from migconsole.domain.variables import is_secret_name
 from migconsole.engine.attempts import BY_HAND, INTERACTIVE, Attempts, Suspended
+from migconsole.engine.backing_out import BackingOut, RollbackDesk
 from migconsole.engine.by_hand import ByHand
 from migconsole.engine.clocking import Clocking
 from migconsole.engine.conduct import Conduct
@@ -69,8 +72,9 @@ class Session:
         read_only: bool = False,
         record: RecordFiles | None = None,
         sender: Sender | None = None,
+        desk: RollbackDesk | None = None,
     ) -> None:
-        self.checklist = checklist
+        self.checklist = checklist = built_in.completed(checklist)
         self.console_id = console_id
         self.read_only = read_only
         self.identity: ServerIdentity | None = None
@@ -102,6 +106,7 @@ class Session:
         begin = partial(self._begin, mode=BY_HAND)
         self.by_hand = ByHand(self._recorder, files, begin, self.attest, clock=time.time)
         self.notices = Notices(self._recorder, checklist, record or NoFiles(), sender, read_only=read_only)
+        self.rollback = BackingOut(self._recorder, checklist, self, lambda: self.situation, desk)
 
     # What is -------------------------------------------------------------------------------------------------------
 
@@ -233,13 +238,22 @@ class Session:
                 self._recorder.changed()
                 return
             await self._recorder.record(Kind.TARGET_PINNED, {"identity": asdict(identity)}, key="target.pinned")
-        known = {field.name for field in fields(ServerIdentity)}
-        pinned = ServerIdentity(**{name: value for name, value in self.run.identity.items() if name in known})
+        pinned = self._pinned()
         self._database.pin(pinned)
         differences = pinned.differences(identity)
+        if deed := own_doing(self.run, tuple(differences)):
+            # Once for each rollback: whoever replaces the database after that is not us.
+            data = {"identity": asdict(identity), "reason": f"the database that rollback {deed} put in its place"}
+            await self._recorder.record(Kind.TARGET_PINNED, data, key=f"target.pinned:{deed}")
+            differences = self._pinned().differences(identity)
+            self._database.pin(self._pinned())
         if tuple(differences) != self.run.changed:
             await self._recorder.record(Kind.TARGET_CHANGED, {"differences": list(differences)})
         self._recorder.changed()
+
+    def _pinned(self) -> ServerIdentity:
+        known = {field.name for field in fields(ServerIdentity)}
+        return ServerIdentity(**{name: value for name, value in self.run.identity.items() if name in known})
 
     async def repin(self, reason: str) -> None:
         """Accept what the server now reports as the target of this run, with a reason on record."""
@@ -319,8 +333,16 @@ class Session:
 
     # Act -----------------------------------------------------------------------------------------------------------
 
-    async def start(self, item_id: str, alternative: int = 0, confirmation: Confirmation | None = None) -> Attempt:
+    async def start(
+        self,
+        item_id: str,
+        alternative: int = 0,
+        confirmation: Confirmation | None = None,
+        arguments: Mapping[str, str] | None = None,
+    ) -> Attempt:
         """Carry out an item's action. Returns when the intent is on record and the attempt is on its way.
+
+        ``arguments`` are what a person decided for a built-in job; they go on record with the attempt.
 
         Raises StoppedError when policy, confirmation or the target's identity forbid it, UsageError when a variable
         has no value.
@@ -329,7 +351,7 @@ class Session:
             raise StoppedError(
                 "This item needs the real terminal", "", "Run it in the full screen, which gives it away."
             )
-        attempt, _ = await self._begin(item_id, alternative, confirmation or Confirmation(0))
+        attempt, _ = await self._begin(item_id, alternative, confirmation or Confirmation(0), arguments=arguments)
         return attempt
 
     async def signal(self, pid: int, backend_start: str, terminate: bool) -> str:
@@ -480,12 +502,15 @@ class Session:
             raise UsageError(f"“{located.item.title}” has {len(steps)} alternatives")
         return self._resolving.effective(steps[alternative])
 
-    async def _allowed(self, item_id: str, alternative: int, confirmation: Confirmation) -> Prepared:
+    async def _allowed(
+        self, item_id: str, alternative: int, confirmation: Confirmation, arguments: Mapping[str, str] | None
+    ) -> Prepared:
         verdict = self.verdict(item_id, Command.RUN, alternative)
         if not verdict.allowed and not verdict.overridden(confirmation.reason):
             raise StoppedError("This cannot run now", verdict.reason)
         located = self.located(item_id)
-        prepared = self._resolving.prepare(self._alternative(located, alternative).step)
+        step = self._alternative(located, alternative).step
+        prepared = self._resolving.decided(step, arguments) if arguments else self._resolving.prepare(step)
         if prepared.unresolved:
             raise UsageError("This is not complete yet", "\n".join(prepared.unresolved))
         if prepared.danger is not Danger.READ:
@@ -517,13 +542,19 @@ class Session:
             )
 
     async def _begin(
-        self, item_id: str, alternative: int, confirmation: Confirmation, mode: str = ""
+        self,
+        item_id: str,
+        alternative: int,
+        confirmation: Confirmation,
+        mode: str = "",
+        *,
+        arguments: Mapping[str, str] | None = None,
     ) -> tuple[Attempt, Prepared]:
         if mode != BY_HAND:
             self.by_hand.demand_off()
         await self._deciding.acquire()
         try:
-            prepared = await self._allowed(item_id, alternative, confirmation)
+            prepared = await self._allowed(item_id, alternative, confirmation, arguments)
             item = self.located(item_id).item
             begun = self._attempts.begin(item, alternative, prepared, confirmation, mode=mode)
         except BaseException:

@@ -12,6 +12,7 @@ import time
 from dataclasses import dataclass
 
 from migconsole.domain.events import Kind
+from migconsole.domain.procedure import DEEDS
 from migconsole.domain.run import Attempt
 from migconsole.engine.attempts import Attempts
 from migconsole.engine.execution import Execution
@@ -126,7 +127,8 @@ class Stopper:
             message = f"{rung.value} sent to the whole process tree{remain}"
         self._messages[key] = message + ("" if recorded else "; not on record, the journal cannot be written")
         self._recorder.changed()
-        if rung is StopRung.INTERRUPT:
+        # A rollback that is told to stop takes back what it began; its own statements must not be cancelled under it.
+        if rung is StopRung.INTERRUPT and attempt.job not in DEEDS:
             task = asyncio.create_task(self._then_cancel(attempt), name=f"stop {attempt.item}")
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)

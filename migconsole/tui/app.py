@@ -32,11 +32,15 @@ from migconsole.tui.screens.dialogs.base import Dialog
 from migconsole.tui.screens.health import HealthAccess, HealthOpening, HealthScreen
 from migconsole.tui.screens.help import HelpScreen
 from migconsole.tui.screens.main import MainScreen
+from migconsole.tui.screens.rollback import RollbackScreen
 from migconsole.tui.screens.runs import RunsScreen
 from migconsole.tui.screens.sign_off import SignOffScreen
 from migconsole.tui.screens.timeline import TimelineScreen
 from migconsole.tui.themed import Themed
 from migconsole.tui.widgets.status_bar import StatusBar
+
+OWN_KEYS = (MainScreen, RunsScreen, TimelineScreen, SignOffScreen, HealthScreen, RollbackScreen)
+"""The screens that say which keys mean something; everything else lies over one of them."""
 
 
 class MigconsoleApp(Themed, Openings):
@@ -46,7 +50,7 @@ class MigconsoleApp(Themed, Openings):
     """
 
     TITLE = "migconsole"
-    CSS_PATH: ClassVar[Any] = ["styles/app.tcss", "styles/dialogs.tcss", "styles/health.tcss"]
+    CSS_PATH: ClassVar[Any] = ["styles/app.tcss", "styles/dialogs.tcss", "styles/health.tcss", "styles/rollback.tcss"]
     COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = {RegistryProvider}
     BINDINGS: ClassVar[list[BindingType]] = commands.bindings(Scope.APP)
     # The base class leaves these instance variables.
@@ -130,7 +134,7 @@ class MigconsoleApp(Themed, Openings):
     def context(self) -> Context:
         """The context of the topmost screen that is no dialog."""
         for screen in reversed(self.screen_stack):
-            if isinstance(screen, MainScreen | RunsScreen | TimelineScreen | SignOffScreen | HealthScreen):
+            if isinstance(screen, OWN_KEYS):
                 context = replace(screen.context(), health=self._open_health is not None)
                 return context if self.library is None else replace(context, library=True)
         return Context(screen="", session=self.session)

@@ -12,6 +12,7 @@ from textual.binding import Binding, BindingType
 from migconsole.domain.checklist import Answer, Item
 from migconsole.domain.policy import ALLOWED, Command, Verdict
 from migconsole.tui.record_commands import run_commands, run_or_tell, sign_off_commands, timeline_commands
+from migconsole.tui.rollback_commands import rollback_commands, wizard_commands
 
 if TYPE_CHECKING:
     from migconsole.engine.session import Session
@@ -28,6 +29,7 @@ class Scope(StrEnum):
     TIMELINE = "in the timeline"
     HEALTH = "in the health screen"
     SIGN_OFF = "in the sign-off"
+    ROLLBACK = "in the rollback wizard"
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,10 +149,6 @@ def _attempts(context: Context) -> Verdict:
 
 def _output(context: Context) -> Verdict:
     return ALLOWED if context.attempt else _no("no output is shown")
-
-
-def _rollback(context: Context) -> Verdict:
-    return _no("the rollback wizard is not available yet; the rollback items at the end of the checklist are")
 
 
 def _health(context: Context) -> Verdict:
@@ -277,7 +275,7 @@ COMMANDS: tuple[UiCommand, ...] = (
     _c("hold", "p", "hold", "Hold the run, or release it", _RUN, _R, _hold, danger=True, footer=7),
     _c("hand_over", "H", "hand over", "Let another console drive, or take over", _RUN, _R, _hand_over),
     _c("start_work", "R", "go on", "After a resume: work goes on", _RUN, _R, _start_work, danger=True),
-    _c("rollback", "B", "roll back", "Open the rollback wizard", _RUN, _R, _rollback, danger=True),
+    *rollback_commands(_c, _R, _RUN),
     _c("variables", "v", "variables", "Values the commands use", _RUN, _R, _in_run),
     *run_commands(_c, _R, _RUN),
     _c("timeline", "t 5", "timeline", "Everything that happened", _RUN, _R, _in_run),
@@ -306,6 +304,7 @@ COMMANDS: tuple[UiCommand, ...] = (
     _c("close", "escape t", "back", "Back to the run", _LISTS, Scope.TIMELINE, footer=5),
     *_HEALTH,
     *sign_off_commands(_c, Scope.SIGN_OFF),
+    *wizard_commands(_c, Scope.ROLLBACK, _unless),
 )
 
 BY_ID = {command.id: command for command in COMMANDS}
@@ -376,6 +375,7 @@ def in_scope(context: Context) -> Iterator[UiCommand]:
         "timeline": (Scope.TIMELINE, Scope.APP),
         "health": (Scope.HEALTH, Scope.APP),
         "sign-off": (Scope.SIGN_OFF, Scope.APP),
+        "rollback": (Scope.ROLLBACK, Scope.APP),
     }.get(context.screen, (Scope.APP,))
     return (command for command in COMMANDS if command.scope in scopes)
 

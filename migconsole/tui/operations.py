@@ -26,6 +26,7 @@ from migconsole.tui.by_hand import ByHandOperations
 from migconsole.tui.commands import Context
 from migconsole.tui.handover import give_terminal
 from migconsole.tui.item_text import first_line
+from migconsole.tui.rollbacks import Rollbacks
 from migconsole.tui.screens.dialogs.base import Choice, ChoiceDialog, Dialog, Field, FormDialog, at_least
 from migconsole.tui.screens.dialogs.confirm import ConfirmDialog, TypedDialog
 from migconsole.tui.screens.dialogs.evidence import EvidenceDialog
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     pass
 
 
-class Operations(ByHandOperations):
+class Operations(Rollbacks, ByHandOperations):
     """Bound to the application and the main screen it belongs to."""
 
     # -- running --------------------------------------------------------------------------------------------------

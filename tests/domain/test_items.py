@@ -31,7 +31,11 @@ LEGAL: dict[ItemState, set[Move]] = {
     S.DEFERRED: {M.START, M.ATTEST, M.ACCEPT, M.EXCLUDE, M.REOPEN},
     S.REGRESSED: {M.START, M.ACCEPT, M.FORCE, M.DEFER, M.REOPEN, M.RECOVER},
 }
-REASONS = {M.ACCEPT: 3, M.SKIP: 3, M.EXCLUDE: 3, M.FORCE: 10, M.DEFER: 3, M.REOPEN: 3}
+for _state in (S.TODO, S.DEFERRED):
+    LEGAL[_state] |= {M.COVER, M.OMIT}
+for _state in (S.FAILED, S.INTERRUPTED):
+    LEGAL[_state] |= {M.COVER}
+REASONS = {M.ACCEPT: 3, M.SKIP: 3, M.EXCLUDE: 3, M.FORCE: 10, M.DEFER: 3, M.REOPEN: 3, M.OMIT: 3}
 
 
 @pytest.mark.parametrize("state", S)
@@ -51,6 +55,7 @@ def test_where_a_move_leads(move: Move) -> None:
         M.RECOVER: S.VERIFIED,
         M.OUTDATE: S.REGRESSED,
     }
+    leads |= {M.COVER: S.VERIFIED, M.OMIT: S.NOT_APPLICABLE}
     assert RULES[move].to is leads[move]
 
 

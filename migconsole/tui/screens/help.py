@@ -86,7 +86,7 @@ class HelpScreen(ModalScreen[None]):
         self.dismiss(None)
 
 
-_ORDER = ("Item", "Output", "Health", "Move", "Run", "Lists", "Screen")
+_ORDER = ("Item", "Output", "Health", "Rollback", "Move", "Run", "Lists", "Screen")
 _STATES = {
     ItemState.TODO: "nothing happened yet, or it awaits an answer",
     ItemState.RUNNING: "a command or check is running",

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from migconsole.domain import built_in
-from migconsole.domain.checklist import Alternative, Checklist, Item
+from migconsole.domain.checklist import Alternative, Checklist, Danger, Item
 from migconsole.domain.engagement import REASON
 from migconsole.domain.events import Kind
 from migconsole.domain.policy import Situation
@@ -21,7 +21,7 @@ from migconsole.domain.rollback_plan import Option, Plan, Strategy
 from migconsole.domain.rollback_survey import Survey
 from migconsole.domain.run import Attempt, Run
 from migconsole.engine.recorder import Recorder
-from migconsole.engine.resolve import Confirmation
+from migconsole.engine.resolve import Confirmation, Preview
 from migconsole.errors import MigconsoleError, StoppedError, UsageError
 
 MOST_LINES = 60
@@ -70,6 +70,9 @@ class Hands(Protocol):
 
     def default_alternative(self, item_id: str) -> int:
         """The way of doing an item that is proposed."""
+
+    def preview(self, item_id: str, alternative: int = 0) -> Preview:
+        """What running an item would do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,9 +150,16 @@ class BackingOut:
         if found.located is None or found.stops:
             return found
         item = found.located.item
-        step = self._hands.effective(item.id, self._hands.default_alternative(item.id)).step
+        alternative = self._hands.default_alternative(item.id)
+        step = self._hands.effective(item.id, alternative).step
         if by_person(step.action) or step.interactive:
             return NextStep(found.located, f"“{item.title}” is a person's: attest it (space) or answer it (a)", True)
+        preview = self._hands.preview(item.id, alternative)
+        if preview.unresolved:
+            return NextStep(found.located, f"“{item.title}”: {preview.unresolved[0]}", True)
+        if preview.danger is Danger.DESTRUCTIVE and item.id != self.restore.id:
+            why = f"“{item.title}” destroys something, and the restore does that part: leave it out (n), or run it (r)"
+            return NextStep(found.located, why, True)
         return found
 
     def procedure(self) -> list[Item]:
@@ -198,10 +208,10 @@ class BackingOut:
 
     # Doing ---------------------------------------------------------------------------------------------------------
 
-    async def go_on(self) -> NextStep:
+    async def go_on(self, started: Callable[[Attempt], None] = lambda attempt: None) -> NextStep:
         """Carry out line after line until one fails, wants a person, or the procedure is done; returns where it stands.
 
-        Each line was shown in the plan that was confirmed, so none of them asks again.
+        Each line was shown in the plan that was confirmed, so none of them asks again. ``started`` hears of each.
         """
         engaged = self._run.engagement.now
         if engaged is None:
@@ -216,6 +226,7 @@ class BackingOut:
             confirmation = Confirmation(2, engaged.typed, f"rollback: {engaged.reason}")
             alternative = self._hands.default_alternative(item.id)
             attempt = await self._hands.start(item.id, alternative, confirmation, arguments)
+            started(attempt)
             await self._hands.finished(item.id, attempt.number)
             if self._run.record(item.id).last is attempt and attempt.running:
                 return NextStep(stand.located, "its end could not be recorded")

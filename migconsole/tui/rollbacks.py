@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from migconsole.domain.engagement import REASON
 from migconsole.domain.procedure import NextStep
 from migconsole.domain.rollback_survey import Survey
+from migconsole.domain.run import Attempt
 from migconsole.domain.text import sanitise, sanitise_line
 from migconsole.engine.backing_out import Decided
 from migconsole.engine.session import Session
@@ -152,9 +152,12 @@ class Rollbacks:
 
     async def _go_on(self) -> None:
         """Carry on behind the main screen, which shows every line as it is done."""
-        self._show(self._session.rollback.next())
-        work: Callable[[], Awaitable[NextStep]] = self._session.rollback.go_on
-        self._stands(await work())
+        self._screen.go_pane("output")
+        self._stands(await self._session.rollback.go_on(self._began))
+
+    def _began(self, attempt: Attempt) -> None:
+        self._screen.steps.go(attempt.item)
+        self._screen.output.show(attempt.item, attempt.number)
 
     def _show(self, stand: NextStep) -> None:
         if stand.located is not None:

@@ -49,6 +49,7 @@ from migconsole.engine.record_ports import RecordFiles, Sender
 from migconsole.engine.resolve import Confirmation
 from migconsole.engine.session import Session
 from migconsole.errors import JournalError, MigconsoleError, StoppedError, TargetError
+from tests.desk import FakeDesk
 
 SECRET = "s3cr3t-pass"
 SAID_YES = Confirmation(1)
@@ -437,6 +438,7 @@ class World:
 
     path: Path
     list: Checklist = field(default_factory=checklist)
+    desk: FakeDesk = field(default_factory=FakeDesk)
     unavailable: dict[str, str] = field(default_factory=dict)
     record: RecordFiles | None = None
     sender: Sender | None = None
@@ -486,6 +488,7 @@ class World:
             read_only=read_only,
             record=self.record,
             sender=self.sender,
+            desk=self.desk,
         )
         self.sessions.append(session)
         return session

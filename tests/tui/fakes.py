@@ -55,6 +55,7 @@ from migconsole.tui.app import MigconsoleApp
 from migconsole.tui.format import Clock
 from migconsole.tui.screens.health import HealthAccess
 from migconsole.tui.screens.main import MainScreen
+from tests.desk import FakeDesk
 
 START = datetime(2030, 3, 9, 0, 43, 0, tzinfo=UTC)
 CONSOLE = "console-1"
@@ -398,6 +399,7 @@ class World:
     hands: Hands = field(default_factory=Hands)
     list: Checklist = field(default_factory=checklist)
     read_only: bool = False
+    desk: FakeDesk = field(default_factory=FakeDesk)
 
     def __post_init__(self) -> None:
         self.journal = FakeJournal(self.hands)
@@ -443,6 +445,7 @@ class World:
             console_id=CONSOLE,
             actor="ana",
             read_only=self.read_only,
+            desk=self.desk,
         )
 
     def app(self, theme: str = "midnight", **more: Any) -> MigconsoleApp:

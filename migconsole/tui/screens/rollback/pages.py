@@ -163,9 +163,8 @@ def option_rows(options: Sequence[Option], chosen: Strategy, proposed: Strategy,
 def _option_details(option: Option, marked: bool, width: int) -> list[Texts]:
     pad = "                   "
     if option.feasible:
-        out = "no figure" if option.downtime is None else f"about {format.took(option.downtime)}"
-        downtime = f"{out} without service; {option.basis}"
-        rows = [hang((f"{pad}", ""), sanitise_line(downtime, 300), "", width)]
+        figure = f"about {format.took(option.downtime)}; " if option.downtime is not None else ""
+        rows = [hang((f"{pad}outage ", "$muted"), sanitise_line(f"{figure}{option.basis}", 300), "", width)]
         rows.append(hang((f"{pad}loses  ", "$muted"), sanitise_line(option.loss, 300), "", width))
     else:
         whys = option.why_not if marked else option.why_not[:1]
@@ -221,9 +220,9 @@ def _database_steps(plan: Plan, width: int) -> Texts:
 def _step_text(step: PlanStep, width: int) -> Texts:
     texts: Texts = []
     for line in sanitise(step.text, 20_000).split("\n"):
-        texts += [("\n      ", ""), *hang(("│ ", "$accent"), line, "$muted", max(20, width - 6))] if line else []
+        texts += [("\n", ""), *hang(("      │ ", "$accent"), line, "$muted", width)] if line else []
     if step.undoing and not step.no_return:
-        texts += [("\n      ", ""), *hang(("undo  ", "$muted"), sanitise_line(step.undoing, 300), "$muted", width - 6)]
+        texts += [("\n", ""), *hang(("      undo  ", "$muted"), sanitise_line(step.undoing, 300), "$muted", width)]
     return texts
 
 
@@ -237,8 +236,8 @@ def no_return_line(width: int) -> Texts:
 def _command(command: str, runs: bool, width: int) -> Texts:
     texts: Texts = []
     for line in sanitise(command.strip(), 4000).split("\n")[:8]:
-        mark = ("│ ", "$accent") if runs else ("", "")
-        texts += [("\n      ", ""), *hang(mark, line, "" if runs else "$muted", max(20, width - 6))]
+        mark = ("      │ ", "$accent") if runs else ("      ", "")
+        texts += [("\n", ""), *hang(mark, line, "" if runs else "$muted", width)]
     return texts
 
 

@@ -109,7 +109,8 @@ class RollbackScreen(Screen[Decided | None]):
 
     def redraw(self) -> None:
         """Draw the page."""
-        width = max(40, self.size.width - 4)
+        # The frame, its padding, and the scrollbar that may or may not be there.
+        width = max(40, self.size.width - 6)
         self.query_one(Banner).show(self.session, False)
         self.query_one("#wizard-steps", Static).update(pages.steps_line(self.page, self.size.width - 2))
         box = self.query_one("#wizard-page", VerticalScroll)

@@ -32,6 +32,7 @@ from migconsole.domain.variables import Resolver, UnresolvedError
 from migconsole.engine.ports import Surroundings
 from migconsole.engine.session import Session
 from migconsole.errors import JournalError, StoppedError, UsageError
+from migconsole.wiring.desk import RunDesk
 from migconsole.wiring.recording import RunRecord
 
 _ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\+?=")
@@ -161,6 +162,7 @@ def _session(
         read_only=options.read_only,
         record=RunRecord(directory, setting.surroundings.redact),
         sender=setting.sender,
+        desk=RunDesk(directory.path, options),
     )
 
 

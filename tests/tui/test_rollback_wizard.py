@@ -1,0 +1,225 @@
+"""The rollback wizard by keyboard: it looks, shows and asks; only the typed name starts anything."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from textual.widgets import Input
+
+from migconsole.domain.events import Kind
+from migconsole.errors import TargetError
+from migconsole.tui.screens.dialogs.base import ChoiceDialog, Dialog, FormDialog
+from migconsole.tui.screens.rollback import RollbackScreen
+from migconsole.tui.screens.rollback.confirm import RollbackConfirm
+from tests.desk import NAMES, PREPARED, TARGET, survey, swapped
+from tests.tui.driving import Console, console
+from tests.tui.fakes import World
+
+SIZES = [(80, 24), (120, 40), (200, 60)]
+
+
+async def wizard(c: Console) -> RollbackScreen:
+    await c.press("B")
+    await c.shown(FormDialog)
+    await c.type("orders fail since the migration")
+    await c.press("enter", "enter")
+    return await c.shown(RollbackScreen)
+
+
+async def typed(c: Console, text: str) -> None:
+    c.app.screen.query_one(Input).value = text
+    await c.pilot.pause()
+    c.world.hands.forward(2)
+    await c.pilot.press("enter")
+    await c.pilot.pause()
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_the_whole_way_by_keyboard(tmp_path: Path, size: tuple[int, int]) -> None:
+    world = World(tmp_path)
+    async with console(world, size=size) as c:
+        await wizard(c)
+        assert "armed: fulfillment_ops_db__rb_0a1b2c3d is armed" in c.text()
+        await c.press("enter")
+        assert "1,204 inserted" in c.text()
+        assert "unknown: its counters were reset" in c.text()
+        await c.press("enter")
+        assert "▸ ✔ swap" in c.text()
+        await c.press("enter")
+        assert "Swap " in c.text()
+        assert world.jobs.requests == []
+        await c.press("enter")
+        await c.shown(RollbackConfirm)
+        await typed(c, TARGET)
+        await c.until(lambda: world.jobs.requests)
+    request = world.jobs.requests[0]
+    assert request.kind == "restore"
+    assert request.arguments["reason"] == "orders fail since the migration"
+    kinds = [event.kind for event in world.journal.events]
+    assert kinds.index(Kind.ROLLBACK_ENGAGED) < kinds.index(Kind.ATTEMPT_STARTED)
+
+
+@pytest.mark.parametrize("leave", [1, 2, 3, 4])
+async def test_leaving_any_page_decides_nothing(tmp_path: Path, leave: int) -> None:
+    world = World(tmp_path)
+    async with console(world) as c:
+        await wizard(c)
+        await c.press(*["enter"] * (leave - 1))
+        await c.press(*["escape"] * leave)
+        await c.gone(RollbackScreen)
+        assert c.app.session is not None
+        assert c.app.session.run.engagement.now is None
+    assert world.jobs.requests == []
+
+
+@pytest.mark.parametrize("wrong", ["", "fulfillment_ops_db", "fulfillment_ops_db@db1:5433", TARGET.upper()])
+async def test_another_name_does_nothing(tmp_path: Path, wrong: str) -> None:
+    world = World(tmp_path)
+    async with console(world) as c:
+        await wizard(c)
+        await c.press("enter", "enter", "enter", "enter")
+        await c.shown(RollbackConfirm)
+        await typed(c, wrong)
+        assert isinstance(c.app.screen, RollbackConfirm)
+    assert world.jobs.requests == []
+
+
+async def test_a_short_reason_does_not_open_it(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    async with console(world) as c:
+        await c.press("B")
+        await c.shown(FormDialog)
+        await c.type("because")
+        await c.press("enter")
+        assert isinstance(c.app.screen, FormDialog)
+        assert world.desk.looked == 0
+
+
+async def test_what_is_not_possible_says_why_and_cannot_be_confirmed(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.desk.now = survey(blockers=(PREPARED,))
+    async with console(world) as c:
+        screen = await wizard(c)
+        assert "ROLLBACK PREPARED 'order-77'" in c.text()
+        await c.press("enter", "enter")
+        while screen.plan.strategy != "swap":
+            await c.press("down")
+        assert "not now" in c.text()
+        assert "order-77" in c.text()
+        await c.press("enter", "enter")
+        assert isinstance(c.app.screen, RollbackScreen)
+        assert "not possible now" in c.status
+
+
+async def test_the_last_resort_is_confirmed_twice(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    async with console(world) as c:
+        screen = await wizard(c)
+        await c.press("enter", "enter")
+        while screen.plan.strategy != "in-place":
+            await c.press("down")
+        await c.press("enter", "enter")
+        await c.shown(RollbackConfirm)
+        await typed(c, TARGET)
+        assert isinstance(c.app.screen, RollbackConfirm)
+        assert world.jobs.requests == []
+        c.app.screen.query_one("#again", Input).value = TARGET
+        c.world.hands.forward(2)
+        await c.pilot.press("enter")
+        await c.until(lambda: world.jobs.requests)
+    assert world.jobs.requests[0].arguments["last_resort"] == TARGET
+
+
+async def test_the_point_of_no_return_is_marked_before_the_swap(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    async with console(world, size=(200, 60)) as c:
+        await wizard(c)
+        await c.press("enter", "enter", "enter")
+        text = c.text()
+        assert text.index("Close fulfillment_ops_db") < text.index("point of no return") < text.index("RENAME TO")
+
+
+async def test_a_server_that_cannot_be_asked_is_said_and_nothing_opens(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.desk.trouble = TargetError("The server cannot be reached", "connection refused")
+    async with console(world) as c:
+        await c.press("B")
+        await c.shown(FormDialog)
+        await c.type("orders fail since the migration")
+        await c.press("enter", "enter")
+        await c.shown(Dialog)
+        assert "connection refused" in c.text()
+
+
+async def test_a_rollback_that_was_decided_on_goes_on_or_is_called_off(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.journal.put(
+        Kind.ROLLBACK_ENGAGED, {"strategy": "swap", "reason": "orders fail", "by": "Ada", "typed": TARGET}
+    )
+    async with console(world) as c:
+        await c.press("B")
+        await c.shown(ChoiceDialog)
+        assert "orders fail" in c.text()
+        await c.press("enter")
+        await c.gone(ChoiceDialog)
+        assert world.jobs.requests == []
+        await c.press("B")
+        await c.shown(ChoiceDialog)
+        await c.press("y")
+        await c.until(lambda: world.jobs.requests)
+
+
+async def test_hostile_texts_are_drawn_as_texts(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    evil = "[red]\x1b[2J\x1b]0;x\x07 DROP"
+    world.desk.now = survey(ran=(evil,), loss=(evil,), notes=(evil,), pooler=evil)
+    async with console(world) as c:
+        await wizard(c)
+        assert "[red]" in c.text()
+        await c.press("enter")
+        assert "[red]" in c.text()
+        await c.press("enter", "enter")
+        assert "\x1b" not in c.text()
+
+
+async def test_put_back_and_purge_are_in_the_palette_with_a_typed_name(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.desk.now = survey(swapped())
+    async with console(world) as c:
+        await c.app.action_command("put_back")
+        await c.shown(FormDialog)
+        await c.type("the data was right after all")
+        await c.press("enter")
+        await c.shown(RollbackConfirm)
+        assert NAMES.failed in c.text()
+        await typed(c, TARGET)
+        await c.until(lambda: world.jobs.requests)
+        assert world.jobs.requests[0].kind == "put-back"
+
+
+async def test_purging_wants_the_name_and_the_date_of_what_is_dropped(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.desk.now = survey(swapped())
+    async with console(world) as c:
+        await c.app.action_command("purge")
+        await c.shown(ChoiceDialog)
+        assert NAMES.failed in c.text()
+        await c.press("f")
+        await c.shown(RollbackConfirm)
+        await typed(c, TARGET)
+        assert world.jobs.requests == []
+        await typed(c, f"{NAMES.failed}@db1:5432")
+        assert world.jobs.requests == []
+        c.app.screen.query_one("#again", Input).value = "2030-11-25"
+        c.world.hands.forward(2)
+        await c.pilot.press("enter")
+        await c.until(lambda: world.jobs.requests)
+        assert world.jobs.requests[0].arguments["dated"] == "2030-11-25"
+
+
+async def test_a_watching_console_is_not_offered_it(tmp_path: Path) -> None:
+    world = World(tmp_path, read_only=True)
+    async with console(world) as c:
+        await c.press("B")
+        assert "read-only" in c.status

@@ -23,8 +23,6 @@ from migconsole.domain.variables import is_secret_name
 from migconsole.engine.attempts import BY_HAND, INTERACTIVE, Attempts, Suspended
 from migconsole.engine.backing_out import BackingOut, RollbackDesk
 from migconsole.engine.by_hand import ByHand
-from migconsole.engine.attempts import Attempts, Suspended
-from migconsole.engine.backing_out import BackingOut, RollbackDesk
 from migconsole.engine.clocking import Clocking
 from migconsole.engine.conduct import Conduct
 from migconsole.engine.execution import Execution

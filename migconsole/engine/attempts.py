@@ -12,12 +12,11 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from migconsole.domain import built_in
 from migconsole.domain.checklist import Alternative, Checklist, Danger, Item, Job, Run
 from migconsole.domain.events import Kind
-from migconsole.domain.items import Move
 from migconsole.domain.outcomes import JobOutcome
 from migconsole.domain.run import Attempt
+from migconsole.engine import findings
 from migconsole.engine.execution import SERVER_PATIENCE, Execution
 from migconsole.engine.ports import JobPhase, Jobs, JobStatus, RunFiles
 from migconsole.engine.recorder import Recorder
@@ -233,7 +232,7 @@ class Attempts:
                 self._busy.discard(key)
 
     async def _record_end(self, attempt: Attempt, outcome: Outcome, status: JobStatus | None = None) -> None:
-        await self._record_facts(attempt, outcome)
+        await findings.record_facts(self._recorder, attempt, outcome)
         result = status.result if status else None
         data: dict[str, Any] = {
             "item": attempt.item,
@@ -261,28 +260,8 @@ class Attempts:
             }
         key = f"attempt.ended:{attempt.item}:{attempt.number}"
         await self._recorder.record(Kind.ATTEMPT_ENDED, data, key=key)
-        await self._record_covered(attempt, outcome)
+        await findings.record_covered(self._recorder, self._item(attempt.item), attempt, outcome)
         self._busy.discard(_key(attempt))
-
-    async def _record_facts(self, attempt: Attempt, outcome: Outcome) -> None:
-        """Put what a job found out on record before its end: whoever sees the end sees what it means."""
-        for fact in outcome.facts:
-            data = {**fact["data"], "item": attempt.item, "attempt": attempt.number}
-            await self._recorder.record(Kind(fact["kind"]), data, key=fact["key"])
-
-    async def _record_covered(self, attempt: Attempt, outcome: Outcome) -> None:
-        """Settle the lines of the rollback procedure that a restore did, or made needless."""
-        item = self._item(attempt.item)
-        strategy = attempt.arguments.get("strategy", "")
-        if outcome.outcome != "passed" or item is None or not strategy:
-            return
-        for name, role in built_in.boxes(item).items():
-            move = Move.COVER if (used := built_in.covered(strategy, role))[0] else Move.OMIT
-            if self._recorder.run.record(name).refusal(move, reason=used[1]):
-                continue
-            data = {"item": name, "by": attempt.item, "attempt": attempt.number, "used": used[0], "reason": used[1]}
-            key = f"item.covered:{name}:{attempt.item}:{attempt.number}"
-            await self._recorder.record(Kind.ITEM_COVERED, data, key=key)
 
     def _follow(self, attempt: Attempt, work: Callable[[], Awaitable[None]]) -> None:
         key = _key(attempt)

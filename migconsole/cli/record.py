@@ -50,6 +50,13 @@ def report(state_dir: str | None, run_name: str | None, form: str, output: str) 
 @click.option("--name", metavar="NAME", default="", help="Who signs; default: --as, else your login name.")
 @click.option("--signature", metavar="TEXT", default="", help="The typed signature.")
 @click.option("--refuse", metavar="REASON", default="", help="Refuse to sign for the role; the reason is on record.")
+@click.option(
+    "--end",
+    "ending",
+    type=click.Choice(["completed", "rolled back", "abandoned"]),
+    help="First end the run so; no console may be driving it.",
+)
+@click.option("--reason", metavar="TEXT", default="", help="Why it is ended as rolled back or abandoned.")
 @click.option("--close", is_flag=True, help="Close a run that everybody has signed or refused.")
 @click.option("--as", "actor", metavar="NAME", default="", help="Who acts; default: your login name.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="How to print it.")
@@ -74,6 +81,8 @@ async def _sign(state_dir: str | None, run_name: str | None, form: str, given: d
 
     async with wired.opened(state_dir, run_name, given["actor"]) as (signing, recorder):
         name = given["name"] or recorder.actor
+        if given["ending"]:
+            await wired.end(recorder, signing, given["ending"], name, given["reason"])
         if given["signature"]:
             await signing.sign(given["role"], name, given["signature"])
         elif given["refuse"]:

@@ -92,6 +92,17 @@ class Recorder:
         if news:
             self.changed()
 
+    async def take_lease(self) -> bool:
+        """Become the driver for a decision of its own; False while another console is."""
+        taken = await self._journal.take_lease(self.actor)
+        await self.catch_up()
+        return taken
+
+    async def release_lease(self) -> None:
+        """Let go again."""
+        await self._journal.release_lease()
+        await self.catch_up()
+
     def redacted(self, text: str) -> str:
         """A text as it would be recorded."""
         return self._redact(text)

@@ -25,7 +25,7 @@ class Signing:
 
     def __init__(self, recorder: Recorder, checklist: Checklist, files: RecordFiles, *, read_only: bool) -> None:
         self._recorder = recorder
-        self._checklist = checklist
+        self.checklist = checklist
         self._files = files
         self._read_only = read_only
         self._publishing = asyncio.Lock()
@@ -33,7 +33,7 @@ class Signing:
     @property
     def roles(self) -> Sequence[str]:
         """Who signs, in the checklist's order."""
-        return self._checklist.roles
+        return self.checklist.roles
 
     @property
     def state(self) -> SignOff:
@@ -42,19 +42,19 @@ class Signing:
 
     def deviations(self) -> list[Deviation]:
         """What a person must have seen before signing: everything that stands and is not as planned."""
-        return standing(self._recorder.run, self._checklist)
+        return standing(self._recorder.run, self.checklist)
 
     def refusal(self, role: str = "") -> str:
         """Why ``role``, or anybody, cannot sign now; "" when they can."""
         if self._read_only:
             return "this console is read-only"
-        return self._recorder.broken or may_sign(self._recorder.run, self._checklist, role)
+        return self._recorder.broken or may_sign(self._recorder.run, self.checklist, role)
 
     def closing_refusal(self) -> str:
         """Why the run cannot be closed now, "" when it can."""
         if self._read_only:
             return "this console is read-only"
-        return self._recorder.broken or may_close(self._recorder.run, self._checklist)
+        return self._recorder.broken or may_close(self._recorder.run, self.checklist)
 
     async def sign(self, role: str, name: str, signature: str, seen: int = 0) -> None:
         """Sign for a role, on the journal up to event ``seen`` (0: as it is now).

@@ -10,9 +10,12 @@ from typing import Any
 from migconsole.adapters import checklists, processes
 from migconsole.adapters.journal.sqlite import Console, SqliteJournal
 from migconsole.adapters.runs import RunDirectory
+from migconsole.domain.lifecycle import RunState
 from migconsole.domain.signing import Signature
+from migconsole.engine.conduct import Conduct
 from migconsole.engine.recorder import Recorder
 from migconsole.engine.signing import Signing
+from migconsole.errors import StoppedError
 from migconsole.report.words import signature_words, stamp
 from migconsole.wiring import reporting
 from migconsole.wiring.recording import RunRecord
@@ -31,6 +34,16 @@ async def opened(state_dir: str | None, name: str | None, actor: str = "") -> As
         yield _signing(directory, recorder, redact), recorder
     finally:
         await journal.close()
+
+
+async def end(recorder: Recorder, signing: Signing, ending: str, person: str, reason: str) -> None:
+    """End the run, as its driver for that moment. Raises StoppedError while a console drives it, or work is left."""
+    if not await recorder.take_lease():
+        raise StoppedError("A console drives this run", "Only who drives it ends it.", "End it there (E), or close it.")
+    try:
+        await Conduct(recorder, signing.checklist, "", lambda: True).end(RunState(ending), person, reason)
+    finally:
+        await recorder.release_lease()
 
 
 def _signing(directory: RunDirectory, recorder: Recorder, redact: Callable[[str], str]) -> Signing:

@@ -9,7 +9,18 @@ from collections.abc import Callable, Sequence
 import click
 
 from migconsole import __version__, crash
-from migconsole.cli import inspect, migrations, options, record, restore_points, rollback, runs, salvage, watch
+from migconsole.cli import (
+    importing,
+    inspect,
+    migrations,
+    options,
+    record,
+    restore_points,
+    rollback,
+    runs,
+    salvage,
+    watch,
+)
 from migconsole.domain.secrets import Secrets
 from migconsole.domain.variables import is_secret_name
 from migconsole.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE, MigconsoleError
@@ -59,6 +70,7 @@ for _command in (
     migrations.lint,
     migrations.http,
     salvage.salvage,
+    importing.import_,
     record.report,
     restore_points.backup,
     record.sign,

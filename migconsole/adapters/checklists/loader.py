@@ -28,7 +28,7 @@ def load(path: Path) -> Loaded:
         raise UsageError(
             f"{path} is Markdown",
             "A checklist is carried out from its YAML form.",
-            "Write it as YAML; docs/checklist-format.md describes every key.",
+            f"Turn it into YAML first: migconsole import {path.name} --output {path.stem}.yaml",
         )
     source = read_bytes(path)
     return Loaded(parse(source, str(path)), source, hashlib.sha256(source).hexdigest(), path)

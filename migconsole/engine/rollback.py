@@ -145,7 +145,14 @@ class _Execution:
         seconds = self._deeds.now() - began
         outage = self._opened - self._shut if self._opened is not None and self._shut is not None else None
         outcome = Outcome(outcome.verdict, outcome.reason, outage, seconds, outcome.next)
-        return await self._ledger.ended(outcome)
+        return await self._ledger.ended(outcome, await self._oid())
+
+    async def _oid(self) -> int:
+        try:
+            app = (await self.operator.rows()).get(self._survey.names.app)
+        except MigconsoleError:
+            return 0
+        return app.oid if app is not None else 0
 
     async def _swap_after_restore(self) -> tuple[PlanStep, ...]:
         """The swap is planned by what the server has after the restore; the lock that is seen is our own."""

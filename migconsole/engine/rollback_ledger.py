@@ -66,8 +66,11 @@ class Ledger:
         data |= {"no_return": True} if step.no_return and course is Course.DONE else {}
         await self._keeper.append(record.STEP, data, f"rollback:{self._decision.id}:{step.id}:{course.value}")
 
-    async def ended(self, outcome: Outcome) -> Outcome:
-        """The deed ended; a record that broke meanwhile is said in the outcome, which has happened all the same."""
+    async def ended(self, outcome: Outcome, oid: int) -> Outcome:
+        """The deed ended; ``oid`` is the database's now, 0 where it is not known.
+
+        A record that broke meanwhile is said in the outcome, which has happened all the same.
+        """
         data = {
             "rollback": self._decision.id,
             "deed": self._plan.deed.value,
@@ -78,6 +81,8 @@ class Ledger:
         }
         try:
             await self._keeper.append(record.ENDED, data, f"rollback:{self._decision.id}:ended")
+            if oid and outcome.well:
+                await self._keeper.expect(oid, f"rollback:{self._decision.id}:pinned")
             await self._restore_point(outcome)
         except JournalError as error:
             reason = "; ".join(filter(None, (outcome.reason, f"its end is not on record: {words(error)}")))

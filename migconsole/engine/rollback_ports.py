@@ -70,6 +70,9 @@ class Keeper(Protocol):
     async def append(self, kind: str, data: Mapping[str, Any], key: str) -> None:
         """Put one fact on record durably, once per key. Raises JournalError."""
 
+    async def expect(self, oid: int, key: str) -> None:
+        """Pin the database's new oid, which our own act has changed. Raises JournalError."""
+
     async def restore_point(self, data: Mapping[str, Any], key: str) -> None:
         """Say what became of the restore point, where anybody keeps account of it. Raises JournalError."""
 

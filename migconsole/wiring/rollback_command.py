@@ -77,6 +77,7 @@ async def run(command: Command, said: Said) -> int:
         said.lines(rollback_lines.survey_lines(survey))
         done = _done_already(command, survey)
         if done:
+            await it.settle(survey)
             said.lines([done])
             said.data["outcome"] = {"verdict": "nothing", "reason": done}
             return EXIT_OK
@@ -106,7 +107,7 @@ def exit_code(outcome: Outcome) -> int:
         return EXIT_UNKNOWN
     if outcome.verdict is Verdict.UNFENCED:
         return EXIT_FAILED if outcome.reason else EXIT_OK
-    return EXIT_STOPPED if outcome.verdict is Verdict.CANCELLED else EXIT_FAILED
+    return EXIT_STOPPED if outcome.verdict in (Verdict.CANCELLED, Verdict.NOTHING) else EXIT_FAILED
 
 
 def _done_already(command: Command, survey: Survey) -> str:

@@ -66,6 +66,11 @@ class Rolling:
         """Look at everything."""
         return await self.deeds.survey()
 
+    async def settle(self, survey: Survey) -> None:
+        """Pin what an act of ours has left, where we died before we could."""
+        if survey.app is not None and not survey.changed:
+            await self.deeds.keeper.expect(survey.app.oid, f"rollback:{survey.app.oid}:pinned")
+
     async def execute(
         self,
         plan: Plan,

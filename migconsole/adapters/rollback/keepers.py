@@ -13,7 +13,7 @@ from migconsole.adapters.journal.sqlite import SqliteJournal
 from migconsole.adapters.runs import sync_directory
 from migconsole.domain.events import Draft, Kind
 from migconsole.domain.rollback_record import RollbackBook, fold_rollbacks
-from migconsole.domain.run import fold
+from migconsole.domain.run import Run, fold
 from migconsole.errors import JournalError
 
 
@@ -24,20 +24,27 @@ class JournalKeeper:
         self._journal = journal
         self._redact = redact
         self._actor = actor
-        self._book = RollbackBook()
+        self._run = Run()
 
     async def load(self) -> None:
-        """Fold what is there. Raises JournalError."""
-        self._book = fold(await self._journal.read()).rollback
+        """Fold what is new. Raises JournalError."""
+        fold(await self._journal.read(self._run.head), self._run)
 
     def book(self) -> RollbackBook:
         """See the port."""
-        return self._book
+        return self._run.rollback
 
     async def append(self, kind: str, data: Mapping[str, Any], key: str) -> None:
         """See the port."""
         await self._journal.append(Draft(Kind(kind), _clean(data, self._redact), self._actor, key))
         await self.load()
+
+    async def expect(self, oid: int, key: str) -> None:
+        """See the port."""
+        pinned = self._run.identity
+        if pinned and pinned.get("oid") != oid:
+            await self._journal.append(Draft(Kind.TARGET_PINNED, {"identity": pinned | {"oid": oid}}, self._actor, key))
+            await self.load()
 
     async def restore_point(self, data: Mapping[str, Any], key: str) -> None:
         """See the port."""
@@ -83,6 +90,9 @@ class FileKeeper:
             raise JournalError(
                 "The state file cannot be written: nothing may be changed", f"{self.path}: {reason}"
             ) from error
+
+    async def expect(self, oid: int, key: str) -> None:
+        """Outside a run nothing is pinned."""
 
     async def restore_point(self, data: Mapping[str, Any], key: str) -> None:
         """Outside a run the marker on the database is the only account."""

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from migconsole.adapters.backup.directory import Backup
 from migconsole.adapters.postgres.locality import locality
 from migconsole.adapters.postgres.sides import SideKeeper
 from migconsole.domain.manifest import Extension, Manifest
@@ -50,10 +49,9 @@ class Assumptions:
 
 
 async def examine(
-    keeper: SideKeeper, identity: ServerIdentity, backup: Backup, jobs: int, assumed: Assumptions
+    keeper: SideKeeper, identity: ServerIdentity, manifest: Manifest, jobs: int, assumed: Assumptions
 ) -> list[Finding]:
     """Everything that can be seen before a proof begins. Raises TargetError when the server cannot be asked."""
-    manifest = backup.manifest
     app = manifest.database
     roles = sorted({*manifest.roles, manifest.properties.owner})
     (rights,) = await keeper.rows("prove_rights", app, roles, manifest.properties.tablespace)
@@ -62,7 +60,7 @@ async def examine(
         *_rights(rights, manifest, keeper.target.user, jobs),
         *await _extensions(keeper, manifest.observed.extensions, superuser=rights["superuser"]),
         *await _blockers(keeper, app),
-        *await _room(keeper, backup, rights, assumed),
+        *await _room(keeper, manifest, rights, assumed),
     ]
     return findings
 
@@ -163,8 +161,9 @@ async def _blockers(keeper: SideKeeper, app: str) -> list[Finding]:
 # -- room --------------------------------------------------------------------------------------------------------------
 
 
-async def _room(keeper: SideKeeper, backup: Backup, rights: Mapping[str, Any], assumed: Assumptions) -> list[Finding]:
-    manifest = backup.manifest
+async def _room(
+    keeper: SideKeeper, manifest: Manifest, rights: Mapping[str, Any], assumed: Assumptions
+) -> list[Finding]:
     volumes = await server_volumes(keeper, assumed.disk_free)
     largest = max((entry.bytes or 0 for entry in manifest.observed.relations), default=0)
     rewrites = largest if assumed.rewrites is None else assumed.rewrites

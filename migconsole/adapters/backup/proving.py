@@ -136,7 +136,7 @@ class _Proving:
 
     async def _preflight(self) -> list[Finding]:
         proof = self._proof
-        findings = await examine(self._keeper, proof.identity, self._backup, proof.jobs, proof.assumed)
+        findings = await examine(self._keeper, proof.identity, self._backup.manifest, proof.jobs, proof.assumed)
         for finding in findings:
             self._reporter.say(finding.line)
         blocking = [finding.line for finding in findings if finding.level == "block"]

@@ -13,6 +13,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstr
 from migconsole.domain.quantities import parse_duration, parse_offset
 
 CHECKS_NOW = (
+    "backup_planned",
+    "backup_stored",
+    "backup_tools",
     "baseline",
     "connection_pool",
     "connections",
@@ -24,6 +27,7 @@ CHECKS_NOW = (
     "regression",
     "response_time",
     "reviewed_files",
+    "rollback_feasible",
     "server_health",
     "server_log",
     "server_version",
@@ -31,13 +35,7 @@ CHECKS_NOW = (
     "tables_exist",
     "target",
 )
-CHECKS_LATER = (
-    "backup_planned",
-    "backup_stored",
-    "backup_tools",
-    "restore_point",
-    "rollback_feasible",
-)
+CHECKS_LATER = ("restore_point",)
 CHECKS = (*CHECKS_NOW, *CHECKS_LATER)
 """Built-in checks; those of ``CHECKS_LATER`` load and say “not available yet” when they are run."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from migconsole.adapters.postgres.checks import (
+    backups,
     disk,
     host,
     log,
@@ -20,6 +21,7 @@ __all__ = [
     "CHECK_DOCS",
     "CheckDoc",
     "Probe",
+    "backups",
     "disk",
     "host",
     "log",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import tempfile
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,15 +14,19 @@ from textual.pilot import Pilot
 from migconsole.adapters.themes import load_palettes
 from migconsole.demo.demo import Demo
 from migconsole.domain.checklist import Danger
+from migconsole.domain.lifecycle import RunState
 from migconsole.engine.headless import Headless, Permissions
 from migconsole.engine.session import Session
 from migconsole.tui.app import MigconsoleApp
 from migconsole.tui.screens.dialogs.base import ChoiceDialog
 from migconsole.tui.screens.dialogs.confirm import ConfirmDialog
 from migconsole.tui.screens.main import MainScreen
+from migconsole.tui.screens.sign_off import SignOffScreen
 from migconsole.wiring import health
 from migconsole.wiring.opening import Options, create
 from migconsole.wiring.surfaces import demo_answers
+from migconsole.wiring.watching import ensure_watcher
+from tests.report.browser import PROGRAM, browse
 from tests.waiting import eventually
 
 PICTURES = Path(__file__).parent.parent / "docs" / "pictures"
@@ -76,6 +81,42 @@ async def _scenes(app: MigconsoleApp, pilot: Pilot[int], session: Session) -> No
     keep("timeline")
 
 
+async def record(demo: Demo) -> None:
+    """Carry a second run to its end, then picture its sign-off and, where there is a browser, its report."""
+    options = Options(state_dir=str(demo.state_dir), variables=demo.variables, project=demo.project, actor="Ada (DBA)")
+    session = await create("prisma", options)
+    await session.open()
+    answers = demo_answers(datetime.now(UTC))
+    headless = Headless(session, Permissions("rehearsed", frozenset({Danger.MUTATING}), answers=answers), print)
+    await asyncio.to_thread(ensure_watcher, session.directory, options)
+    await headless.run()
+    feedback = next(located.item.id for located in session.checklist.walk() if located.item.title.startswith("Gather"))
+    await session.reopen(feedback, "the users come to work on Monday")
+    await session.defer(feedback, "the users come to work on Monday", "Monday")
+    await session.note("Two duplicate e-mails were mended by hand before the migration.")
+    await session.conduct.end(RunState.COMPLETED, "Ada Lindqvist")
+    palettes, _ = load_palettes()
+    app = MigconsoleApp(session, palettes=palettes, opened=True, state_directory=demo.state_dir)
+    async with app.run_test(size=(128, 30), notifications=True) as pilot:
+        await eventually(lambda: isinstance(app.screen, MainScreen), timeout=60)
+        names = ("Ada Lindqvist", "Bo Berg", "Cyra Khan", "Dana Okafor")
+        for role, name in list(zip(session.signing.roles, names, strict=True))[:3]:
+            await session.signing.sign(role, name, name)
+        await pilot.press("S")
+        await eventually(lambda: isinstance(app.screen, SignOffScreen), timeout=60)
+        await pilot.pause()
+        (PICTURES / "sign-off.svg").write_text(app.export_screenshot(title="migconsole"), encoding="utf-8")
+        await session.signing.sign(session.signing.roles[3], names[3], names[3])
+    page = session.directory / "report.html"
+    await session.close()
+    if PROGRAM is None:
+        print("no Chromium on this host: the picture of the report stays as it is")
+        return
+    with tempfile.TemporaryDirectory() as profile:
+        picture = f"--screenshot={PICTURES / 'report.png'}"
+        browse(page, Path(profile), "--window-size=1100,1500", picture)
+
+
 def _text(app: MigconsoleApp) -> str:
     return "\n".join("".join(segment.text for segment in strip) for strip in app.screen._compositor.render_strips())
 
@@ -85,6 +126,7 @@ def main() -> None:
     with Demo(progress=print) as demo:
         os.environ.update(demo.environment)
         asyncio.run(draw(demo))
+        asyncio.run(record(demo))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ still part of the record.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -90,7 +90,22 @@ def deviations(run: Run, checklist: Checklist, events: Iterable[Event]) -> list[
             passed = _PASSING[event.kind](event, event.data, titles)
             found.extend(new for new in passed if (new.item, new.at) not in said)
     order = list(Sort)
-    return sorted(found, key=lambda deviation: (order.index(deviation.sort), deviation.at))
+    return sorted(_counted(found), key=lambda deviation: (order.index(deviation.sort), deviation.at))
+
+
+def _counted(found: Iterable[Deviation]) -> list[Deviation]:
+    """The same alarm again and again is one line that says how often: what matters must not drown in it."""
+    alarms: dict[str, list[Deviation]] = {}
+    rest = []
+    for deviation in found:
+        if deviation.sort is Sort.ALARM:
+            alarms.setdefault(deviation.what, []).append(deviation)
+        else:
+            rest.append(deviation)
+    for same in alarms.values():
+        times = f"{len(same)} times, the last at {same[-1].at[:19].replace('T', ' ')}" if len(same) > 1 else ""
+        rest.append(replace(same[0], why=times))
+    return rest
 
 
 def standing(run: Run, checklist: Checklist) -> list[Deviation]:

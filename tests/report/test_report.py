@@ -16,6 +16,7 @@ from click.testing import CliRunner
 from migconsole.adapters.journal.reading import read_events
 from migconsole.adapters.runs import RunDirectory
 from migconsole.cli import cli
+from migconsole.domain.deviations import Sort
 from migconsole.domain.events import Kind
 from migconsole.wiring import reporting
 from tests.report.runs import Recorded, eventful, recorded
@@ -151,3 +152,12 @@ def test_a_run_without_health_signatures_or_attempts_has_a_report_too(tmp_path: 
     assert report.outcome == "not finished"
     for form in reporting.FORMATS:
         assert "Spring migration" in reporting.render(report, form)
+
+
+def test_the_same_alarm_again_and_again_is_one_deviation(tmp_path: Path) -> None:
+    run = recorded(tmp_path / "state")
+    for number in range(1, 6):
+        alarm = {"alarm": number, "change": "raised", "probe": "lock_tree", "level": "critical", "message": "3 wait"}
+        run.log.add(Kind.ALARM, alarm, actor="watcher")
+    (found,) = [d for d in reporting.read(run.save().directory).deviations if d.sort is Sort.ALARM]
+    assert (found.what, found.why[:7]) == ("3 wait", "5 times")

@@ -67,11 +67,11 @@ async def _foreground(run_name: str | None, chosen: Any, seconds: float, form: s
 
 def _background(run_name: str | None, chosen: Any, seconds: float) -> int:
     """Sample in this process, in the foreground of its shell: to be put into the background by whoever wants to."""
-    from migconsole.wiring import watching  # noqa: PLC0415 - as above
+    from migconsole.wiring import watcher, watching  # noqa: PLC0415 - as above
 
     if chosen.target and not run_name:
         return asyncio.run(_only_sample(chosen, seconds))
-    return asyncio.run(watching.watch_run(watching.directory_of(run_name, chosen), chosen, seconds))
+    return asyncio.run(watcher.watch_run(watching.directory_of(run_name, chosen), chosen, seconds))
 
 
 async def _only_sample(chosen: Any, seconds: float) -> int:
@@ -93,9 +93,9 @@ def _serve(directory: Path) -> int:
     if os.fork():
         os._exit(0)
     os.setsid()
-    from migconsole.wiring import watching  # noqa: PLC0415 - as above
+    from migconsole.wiring import watcher  # noqa: PLC0415 - as above
 
-    return watching.serve_handed(directory, handed, watching.answer_on(descriptor))
+    return watcher.serve_handed(directory, handed, watcher.answer_on(descriptor))
 
 
 def _stopped_by_signals() -> asyncio.Event:

@@ -129,7 +129,8 @@ class Alternative:
 class Item:
     """One line to be done. An item with ``items`` is a heading whose state follows its children.
 
-    ``position`` is "file:line" for messages.
+    ``watch`` (every so many seconds) and ``schedule`` (at these offsets from T-0) let the watcher look at it by
+    itself. ``position`` is "file:line" for messages.
     """
 
     id: str
@@ -142,6 +143,7 @@ class Item:
     needs: tuple[str, ...] = ()
     estimate: float | None = None
     watch: float | None = None
+    schedule: tuple[float, ...] = ()
     help: str = ""
     position: str = ""
 

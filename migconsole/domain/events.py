@@ -66,6 +66,9 @@ class Kind(StrEnum):
     RUN_COMMITTED = "run.committed"
     RUN_CLOSED = "run.closed"
 
+    # Sensed items: facts of the watcher, on a change of verdict and at scheduled looks.
+    ITEM_SENSED = "item.sensed"
+
     # The record: seals, sign-off, notifications, copies of the evidence.
     SEALED = "sealed"
     SIGNED = "signed"

@@ -73,6 +73,7 @@ class Move(StrEnum):
     FORCE = "force"
     DEFER = "defer"
     REOPEN = "reopen"
+    SENSE = "sense"
     REGRESS = "regress"
     RECOVER = "recover"
     OUTDATE = "outdate"
@@ -107,6 +108,7 @@ RULES: dict[Move, Rule] = {
     Move.FORCE: Rule(frozenset({_S.FAILED, _S.INTERRUPTED, _S.REGRESSED}), _S.FORCED, 10),
     Move.DEFER: Rule(frozenset({_S.TODO, _S.FAILED, _S.INTERRUPTED, _S.REGRESSED}), _S.DEFERRED, 3),
     Move.REOPEN: Rule(frozenset(_S) - {_S.RUNNING, _S.TODO}, _S.TODO, 3),
+    Move.SENSE: Rule(frozenset({_S.TODO}), _S.VERIFIED),
     Move.REGRESS: Rule(frozenset({_S.VERIFIED}), _S.REGRESSED),
     Move.RECOVER: Rule(frozenset({_S.REGRESSED}), _S.VERIFIED),
     # What somebody has read is another text now. There is no way back but to read it: nothing recovers by itself.

@@ -21,6 +21,7 @@ from migconsole.domain.restore_points import RestorePoint, RestorePoints
 from migconsole.domain.reviews import ReviewBook
 from migconsole.domain.rollback_record import RollbackBook
 from migconsole.domain.sections import SectionBook
+from migconsole.domain.sensing import SensorBook, moved
 from migconsole.domain.signing import SignOff
 from migconsole.domain.timetable import Timetable
 from migconsole.domain.tripwires import TripwireBook
@@ -230,6 +231,7 @@ class Run:
     claims: ClaimBook = field(default_factory=ClaimBook)
     life: Lifecycle = field(default_factory=Lifecycle)
     handover: Note | None = None
+    sensors: SensorBook = field(default_factory=SensorBook)
     signoff: SignOff = field(default_factory=SignOff)
 
     @property
@@ -505,6 +507,14 @@ def _item_covered(run: Run, event: Event) -> None:
     _move(run, event, data["item"], move, data.get("reason", ""))
 
 
+def _item_sensed(run: Run, event: Event) -> None:
+    item, sense = event.data["item"], run.sensors.saw(event)
+    record = run.record(item)
+    move = moved(sense.verdict, record.state, record.last.outcome if record.last else "")
+    if move is not None:
+        _move(run, event, item, move, "; ".join(sense.reasons))
+
+
 def _variable_set(run: Run, event: Event) -> None:
     run.variables[event.data["name"]] = event.data["value"]
 
@@ -573,6 +583,7 @@ _HANDLERS: dict[str, Callable[[Run, Event], None]] = {
     Kind.ATTEMPT_SIGNALLED: _attempt_signalled,
     Kind.ATTEMPT_ENDED: _attempt_ended,
     Kind.ITEM_MOVED: _item_moved,
+    Kind.ITEM_SENSED: _item_sensed,
     Kind.VARIABLE_SET: _variable_set,
     Kind.NOTE: _note,
     Kind.HOLD: _hold,

@@ -173,6 +173,21 @@ class Attempts:
                 adopted.append(attempt)
         return adopted
 
+    def ended(self, attempt: Attempt) -> bool:
+        """Whether the job of an attempt has ended by what lies in its directory, on record or not."""
+        return self._jobs.probe(self._execution.directory(attempt)).phase is JobPhase.FINISHED
+
+    async def settle(self, attempt: Attempt) -> None:
+        """Judge a job that has ended and record its end, for a console that did not live to.
+
+        Whoever else sees the same end may record it, too: it is on record once.
+        """
+        item = self._item(attempt.item)
+        status = await asyncio.to_thread(self._jobs.probe, self._execution.directory(attempt))
+        if item is not None and status.phase is JobPhase.FINISHED:
+            outcome = await self._judged(item.steps[attempt.alternative], attempt, status)
+            await self.end(attempt, outcome, status, patient=False)
+
     async def remains(self) -> tuple[str, ...]:
         """What may still be at work of attempts whose outcome is unknown: processes here, backends on the server."""
         found: list[str] = []

@@ -102,6 +102,19 @@ class HealthStore(Protocol):
         """Close it."""
 
 
+class Chores(Protocol):
+    """What is done for a run beside sampling."""
+
+    async def do(self, now: Circumstances, *, quiet: bool) -> None:
+        """Do what is due; nothing that needs a session in the target while it should be ``quiet`` there.
+
+        Raises MigconsoleError when something cannot be put on record; it is tried again then.
+        """
+
+    async def leave(self) -> None:
+        """Break off what has a session in the target."""
+
+
 class Surrounding(Protocol):
     """The run around a watcher, or the lack of one."""
 

@@ -15,7 +15,7 @@ from migconsole.errors import JournalError, MigconsoleError, StoppedError
 
 _STRUCTURE = frozenset(
     {"item", "move", "outcome", "kind", "danger", "rung", "console", "from", "app_name", "sha256", "identity"}
-    | {"job", "state", "backup"}
+    | {"job", "state", "backup", "verdict", "look"}
     | {"t0", "window_end", "what", "change", "decision", "type", "gate", "role", "vote", "tripwire", "state", "by"}
     | {"section", "claim", "plan", "ending"}
     | {"role", "hash", "message"}

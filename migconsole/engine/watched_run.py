@@ -9,10 +9,11 @@ from typing import Any, Protocol
 from migconsole.domain.alarms import Changed
 from migconsole.domain.events import Draft, Event, Kind
 from migconsole.domain.readings import Alarm, Level
-from migconsole.domain.run import AlarmRecord, Attempt, Run, fold
+from migconsole.domain.run import AlarmRecord, Attempt, Run
 from migconsole.domain.thresholds import Phase
 from migconsole.engine.health_ports import Circumstances
 from migconsole.engine.ports import Journal
+from migconsole.engine.recorder import Recorder
 
 FIRST_HOUR = 3600.0
 ACTOR = "watcher"
@@ -53,18 +54,25 @@ class WatchedRun:
         told: Callable[[Sequence[Event]], None] = lambda events: None,
         outdated: Outdated | None = None,
     ) -> None:
+        self.recorder = Recorder(journal, ACTOR, redact)
         self._journal = journal
         self._place = place
         self._redact = redact
         self._told = told
         self._outdated = outdated
         self._looked = float("-inf")
-        self.run = Run()
+        self._told_of = 0
+
+    @property
+    def run(self) -> Run:
+        """The fold of the journal as of the last look."""
+        return self.recorder.run
 
     async def look(self, now: float) -> Circumstances:
         """Fold what is new in the journal. Raises JournalError."""
-        news = await self._journal.read(self.run.head)
-        fold(news, self.run)
+        await self.recorder.catch_up()
+        news = self.recorder.events[self._told_of :]
+        self._told_of += len(news)
         self._told(news)
         if self._outdated is not None and not now - self._looked < REVIEWS_EVERY:
             self._looked = now
@@ -85,8 +93,8 @@ class WatchedRun:
             "at": datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         }
         if changed.change == "raised":
-            data["evidence"] = [self._masked(row) for row in alarm.evidence]
-        await self._journal.append(Draft(Kind.ALARM, data, ACTOR, key=f"alarm:{alarm.id}:{changed.change}"))
+            data["evidence"] = [dict(row) for row in alarm.evidence]
+        await self.recorder.record(Kind.ALARM, data, key=f"alarm:{alarm.id}:{changed.change}")
 
     def gone(self) -> bool:
         """Whether the run's directory does not exist any more."""
@@ -103,9 +111,6 @@ class WatchedRun:
     def has_left(self, requests: Iterable[str]) -> None:
         """Answer them."""
         self._place.has_left(requests)
-
-    def _masked(self, row: Mapping[str, Any]) -> dict[str, Any]:
-        return {name: self._redact(value) if isinstance(value, str) else value for name, value in row.items()}
 
 
 def acknowledgement(alarm: int, person: str, note: str = "") -> Draft:

@@ -15,7 +15,7 @@ from migconsole.domain.alarms import AlarmBook, Change, Changed
 from migconsole.domain.readings import Quality, Reading
 from migconsole.domain.series import SERIES, values
 from migconsole.domain.thresholds import Phase
-from migconsole.engine.health_ports import Circumstances, HealthProbes, HealthStore, Judge, Surrounding
+from migconsole.engine.health_ports import Chores, Circumstances, HealthProbes, HealthStore, Judge, Surrounding
 from migconsole.engine.scheduler import PULSE, Duty, Lane, Scheduler
 from migconsole.errors import MigconsoleError
 
@@ -38,6 +38,9 @@ ASLEEP = 30.0
 """Seconds without housekeeping that count as a host that slept: its lines have a gap there."""
 
 OWN_COST = "self_cost"
+FIRST_NORMAL_OID = 16384
+"""Objects with smaller numbers are the system's own."""
+
 SETTLING = 60.0
 """Seconds until our own cost is judged: it is a mean over a minute, and begins with looking at everything once."""
 
@@ -69,6 +72,7 @@ class Watcher:
         monotonic: Callable[[], float] = time.monotonic,
         clock: Callable[[], float] = time.time,
         began: Callable[[], None] = lambda: None,
+        chores: Chores | None = None,
     ) -> None:
         self._probes = probes
         self._store = store
@@ -78,6 +82,8 @@ class Watcher:
         self._monotonic = monotonic
         self._clock = clock
         self._tell_began = began
+        self._chores = chores
+        self._quiet = False
         self._scheduler = Scheduler(duties, monotonic(), pulse=pulse)
         self._book = AlarmBook()
         self._now = Circumstances(Phase.BEFORE)
@@ -139,6 +145,7 @@ class Watcher:
         loops = [asyncio.create_task(self._lane(lane), name=f"watcher {lane}") for lane in Lane]
         loops.append(asyncio.create_task(self._housekeeping(), name="watcher housekeeping"))
         loops.append(asyncio.create_task(self._leaving(), name="watcher leaving"))
+        loops.append(asyncio.create_task(self._doing(), name="watcher chores"))
         try:
             done, _ = await asyncio.wait(loops, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -168,6 +175,8 @@ class Watcher:
         largest = max(costs, default=0.0)
         self._scheduler.finished(PULSE, self._monotonic(), sum(costs), quality, largest=largest)
         self._scheduler.chained = any(_chained(reading) for reading in readings)
+        # A new session would hang in locked catalogues, and a question of ours must not join the migration's queue.
+        self._quiet = self._scheduler.chained or any(_catalogues_locked(reading) for reading in readings)
         await self._take(readings)
 
     async def _probe(self, name: str, *, gate: bool) -> None:
@@ -272,12 +281,27 @@ class Watcher:
             await asyncio.sleep(LEAVING)
             await self._stand()
 
+    async def _doing(self) -> None:
+        """The chores, one after another; what cannot be put on record is told of and tried again."""
+        while True:
+            await asyncio.sleep(HOUSEKEEPING)
+            if self._chores is None or self._stood_down:
+                continue
+            try:
+                await self._chores.do(self._now, quiet=self._quiet)
+            except MigconsoleError as error:
+                self._problems["chores"] = error.title
+            else:
+                self._problems.pop("chores", None)
+
     async def _stand(self) -> None:
         """Leave the target for whoever needs it alone, say so, and come back when nobody does."""
         requests = self._surrounding.asked_to_leave()
         away = next(iter(requests.values()), "") or self._now.away
         if away and not self._stood_down:
             self._stood_down = away
+            if self._chores is not None:
+                await self._chores.leave()
             await self._probes.stand_down(away)
         elif self._stood_down and not away:
             self._stood_down = ""
@@ -330,6 +354,12 @@ class Watcher:
     def _wake_lanes(self) -> None:
         for event in self._wake.values():
             event.set()
+
+
+def _catalogues_locked(reading: Reading) -> bool:
+    return reading.probe == "ael_queue" and any(
+        0 < (row.get("relation_oid") or 0) < FIRST_NORMAL_OID for row in reading.rows
+    )
 
 
 def _chained(reading: Reading) -> bool:

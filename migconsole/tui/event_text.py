@@ -61,6 +61,8 @@ def _described(event: Event, data: Any, item: str) -> tuple[str, str, str]:
         mark, style, word = _MOVES.get(str(data.get("move")), ("·", "", str(data.get("move"))))
         said = " · ".join(str(data[key]) for key in ("value", "note", "reason", "due") if data.get(key))
         return mark, style, f"{item}: {word}{f' · {said}' if said else ''}"
+    if kind == Kind.ITEM_SENSED:
+        return _sensed(data, item)
     if kind == Kind.NOTE:
         return "✎", "$accent", f"{f'{item}: ' if item else ''}{data.get('text', '')}"
     return _plain(event, data)
@@ -97,6 +99,15 @@ def _plain(event: Event, data: Any) -> tuple[str, str, str]:
         Kind.ROLLBACK_ENDED: ("↩", "$caution", f"{data.get('deed', '')}: {data.get('verdict', '')}{_why(data)}"),
     }
     return words.get(Kind(event.kind), ("·", "", event.kind)) if event.kind in set(Kind) else ("·", "", event.kind)
+
+
+def _sensed(data: Any, item: str) -> tuple[str, str, str]:
+    verdict = str(data.get("verdict"))
+    mark, style = {"passed": MARKS["passed"], "failed": ("▼", "$status-regressed")}.get(verdict, ("?", "$muted"))
+    words = {"passed": "seen to hold", "failed": "seen not to hold", "unknown": "cannot be seen"}.get(verdict, verdict)
+    look = f" at {data['look']}" if data.get("look") else ""
+    reasons = "; ".join(str(reason) for reason in data.get("reasons", ()))
+    return mark, style, f"{item}: {words}{look}{f' · {reasons}' if reasons else ''}"
 
 
 def _alarm(data: Any) -> tuple[str, str, str]:

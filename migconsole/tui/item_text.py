@@ -10,6 +10,7 @@ from migconsole.domain.checklist import Answer, Danger, Item, Manual
 from migconsole.domain.items import ItemState
 from migconsole.domain.policy import unmet
 from migconsole.domain.run import Attempt, ItemRecord
+from migconsole.domain.sensing import Sense, Sensed
 from migconsole.domain.text import sanitise, sanitise_line
 from migconsole.engine.palette import status_slot
 from migconsole.engine.resolve import Preview
@@ -55,6 +56,8 @@ def describe(session: Session, item: Item, alternative: int, width: int = 72) ->
         blocks.append([(sanitise(item.help).strip(), "")])
     if record.last is not None and not pressing:
         blocks.append(attempt_text(record.last, _LINES))
+    if item.watch is not None or item.schedule:
+        blocks.append(sensed_text(item, session.run.sensors.senses.get(item.id)))
     notes = [note for note in session.run.notes if note.item == item.id]
     if notes:
         blocks.append([text for note in notes for text in _note(note.at, note.actor, note.text)])
@@ -198,6 +201,23 @@ def attempt_text(attempt: Attempt, most: int) -> Texts:
         texts.append((f"\n  … {len(attempt.lines) - most} more lines: e shows all", "$muted"))
     for name, value in attempt.captured.items():
         texts += [(f"\n  {sanitise_line(name)} = ", "$muted"), (sanitise_line(value), "")]
+    return texts
+
+
+def sensed_text(item: Item, sense: Sense | None) -> Texts:
+    """How the watcher looks at a line by itself, and what it saw last."""
+    every = f"every {format.estimate(item.watch)}" if item.watch is not None else ""
+    looks = ", ".join(f"T+{format.estimate(offset)}" for offset in item.schedule)
+    texts: Texts = [("Watched ", "bold"), (" and at ".join(filter(None, (every, looks))), "")]
+    if sense is None:
+        return [*texts, ("  not looked at yet", "$muted")]
+    words = {Sensed.PASSED: ("holds", "$status-verified"), Sensed.FAILED: ("does not hold", "$status-regressed")}
+    word, style = words.get(sense.verdict, ("cannot be seen", "$muted"))
+    texts += [(f"  {word}", style), (f"  since {format.clock_time(sense.since)} UTC", "$muted")]
+    for reason in sense.reasons:
+        texts += [("\n  ", ""), (sanitise_line(reason, 500), "")]
+    for line in sense.lines[:_FEW]:
+        texts += [("\n│ ", "$line"), (sanitise_line(line, 500), "")]
     return texts
 
 

@@ -13,7 +13,7 @@ from migconsole.domain.readings import Alarm
 from migconsole.domain.thresholds import THRESHOLDS, Phase, Thresholds
 from migconsole.engine.session import Session
 from migconsole.errors import UsageError
-from migconsole.wiring import watching
+from migconsole.wiring import watcher, watching
 from migconsole.wiring.opening import Options
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def opening_for(options: Options, *, leave: bool = True) -> Callable[[Session | 
     def opened(session: Session | None) -> HealthAccess | None:
         if session is None:
             return None
-        path = session.directory / watching.HEALTH
+        path = session.directory / watcher.HEALTH
         reader = readers.setdefault(str(path), HealthReader(path))
 
         async def acknowledge(alarm: Alarm) -> None:
@@ -83,6 +83,6 @@ def _phase(name: str) -> Phase:
 def _thresholds(session: Session) -> Thresholds:
     """The limits of this run; where they are not set rightly the watcher says so, and the catalogue's colour here."""
     try:
-        return watching.thresholds(session.checklist.alarms)
+        return watcher.thresholds(session.checklist.alarms)
     except UsageError:
         return THRESHOLDS

@@ -20,7 +20,7 @@ from migconsole.adapters.journal.sqlite import Console, SqliteJournal
 from migconsole.adapters.notify import AppriseSender, addresses, sender_of
 from migconsole.adapters.past import RunPast
 from migconsole.adapters.postgres.checks import CHECKS
-from migconsole.adapters.postgres.database import PostgresDatabase
+from migconsole.adapters.postgres.database import CHECK_LOCK_TIMEOUT, PostgresDatabase
 from migconsole.adapters.postgres.target import resolve_target
 from migconsole.adapters.runs import RunDirectory, RunStore, opened_data, state_directory
 from migconsole.domain.checklist import Check, Checklist, Job
@@ -166,13 +166,16 @@ def _session(
     )
 
 
-def database(checklist: Checklist, directory: RunDirectory, setting: Setting) -> PostgresDatabase:
+def database(
+    checklist: Checklist, directory: RunDirectory, setting: Setting, *, lock_timeout: float = CHECK_LOCK_TIMEOUT
+) -> PostgresDatabase:
     """The target of a run, with what the run knows of its past: for its console, its watcher and its jobs."""
     return PostgresDatabase(
         setting.target,
         project=setting.surroundings.project,
         run=directory.path.name[-4:],
         past=RunPast(directory.path, checklist, redact=setting.surroundings.redact),
+        lock_timeout=lock_timeout,
     )
 
 

@@ -35,7 +35,7 @@ from migconsole.errors import MigconsoleError, UsageError
 from migconsole.wiring import opening
 from migconsole.wiring.losing import loss_since
 from migconsole.wiring.opening import Options
-from migconsole.wiring.watching import run_lock_key
+from migconsole.wiring.watcher import run_lock_key
 
 
 @dataclass(frozen=True, slots=True)

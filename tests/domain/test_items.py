@@ -18,7 +18,7 @@ PERSON = {
     M.REOPEN: S.TODO,
 }
 LEGAL: dict[ItemState, set[Move]] = {
-    S.TODO: {M.START, M.ATTEST, M.ACCEPT, M.SKIP, M.EXCLUDE, M.DEFER},
+    S.TODO: {M.START, M.ATTEST, M.ACCEPT, M.SKIP, M.EXCLUDE, M.DEFER, M.SENSE},
     S.RUNNING: set(ENDS),
     S.VERIFIED: {M.START, M.ACCEPT, M.REOPEN, M.REGRESS, M.OUTDATE},
     S.ATTESTED: {M.START, M.ACCEPT, M.REOPEN, M.OUTDATE},
@@ -54,6 +54,7 @@ def test_where_a_move_leads(move: Move) -> None:
         M.REGRESS: S.REGRESSED,
         M.RECOVER: S.VERIFIED,
         M.OUTDATE: S.REGRESSED,
+        M.SENSE: S.VERIFIED,
     }
     leads |= {M.COVER: S.VERIFIED, M.OMIT: S.NOT_APPLICABLE}
     assert RULES[move].to is leads[move]

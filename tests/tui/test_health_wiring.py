@@ -10,7 +10,7 @@ from migconsole.domain.readings import Alarm, Level, Quality, Reading
 from migconsole.tui.screens.health import HealthScreen
 from migconsole.wiring.health import opening_for
 from migconsole.wiring.opening import Options
-from migconsole.wiring.watching import HEALTH
+from migconsole.wiring.watcher import HEALTH
 from tests.tui.driving import console
 from tests.tui.fakes import World
 from tests.tui.health_source import session

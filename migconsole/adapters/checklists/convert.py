@@ -133,8 +133,9 @@ class Converter:
         step = self._steps.step(item, path) if not item.alternatives else Step()
         alternatives = self._alternatives(item, path)
         ways = alternatives or (Alternative("", step),)
-        if item.watch is not None:
-            self._check_watch(path, ways)
+        for name, given in (("watch", item.watch is not None), ("schedule", bool(item.schedule))):
+            if given:
+                self._check_watch(path, ways, name)
         return Item(
             id=self._index.id_of(path),
             title=item.item,
@@ -146,6 +147,7 @@ class Converter:
             needs=self._index.needs_of(path),
             estimate=item.estimate,
             watch=item.watch,
+            schedule=tuple(sorted(set(item.schedule))),
             help=item.help,
             position=self._position(path),
         )
@@ -161,9 +163,9 @@ class Converter:
             found.append(Alternative(alternative.title, self._steps.alternative(item, alternative, place)))
         return tuple(found)
 
-    def _check_watch(self, path: Path, ways: tuple[Alternative, ...]) -> None:
+    def _check_watch(self, path: Path, ways: tuple[Alternative, ...], name: str = "watch") -> None:
         if not any(way.step.action.kind in ("check", "sql") for way in ways):
-            self._report((*path, "watch"), "only a check or a query can be watched", key=True)
+            self._report((*path, name), "only a check or a query can be watched", key=True)
 
     def _tripwire(self, entry: models.TripwireModel, path: Path) -> Tripwire:
         step = self._steps.step(entry, path)

@@ -247,6 +247,7 @@ class ItemModel(StepModel):
     needs: Names = Field((), description="Items, checks or gates that must be done before.")
     estimate: Duration = Field(None, description="How long it is expected to take.")
     watch: Duration = Field(None, description="Re-evaluate a check or query this often.")
+    schedule: tuple[Offset, ...] = Field((), description="Evaluate a check or query at these times: T+1h, T+4h.")
     help: str = Field("", description="More about it, for the item pane.")
 
 

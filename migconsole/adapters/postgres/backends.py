@@ -154,4 +154,7 @@ async def _prepared(connection: Connection) -> _Session:
     number = connection.get_server_version().major * 10_000
     texts = {"ours": load("ours", number), "named": load("cancel", number)}
     texts |= {act: variants()[act][0].text for act in ("cancel", "terminate")}
-    return _Session(connection, {name: await connection.prepare(str(text)) for name, text in texts.items()})
+    session = _Session(connection, {name: await connection.prepare(str(text)) for name, text in texts.items()})
+    # Preparing leaves the server in a transaction until the next statement ends: nobody's oldest one shall be ours.
+    await connection.execute("SELECT")
+    return session

@@ -32,15 +32,25 @@ IDENTITY_TIMEOUT = 5.0
 
 class PostgresDatabase:
     """One target. ``project`` is the folder that relative paths of checks count from; ``run`` names our sessions;
-    ``past`` is what checks compare the present with, None without a run.
+    ``past`` is what checks compare the present with, None without a run; ``lock_timeout`` seconds is what a check waits
+    for a lock.
 
     Sessions in the target are opened for each question and closed after it: an idle one would stand in the way of
     DROP DATABASE and of the rename swap. Only one stays, in the maintenance database: what cancels must not have to
     connect under the locks of a migration.
     """
 
-    def __init__(self, target: Target, *, project: Path | None = None, run: str = "", past: Past | None = None) -> None:
+    def __init__(
+        self,
+        target: Target,
+        *,
+        project: Path | None = None,
+        run: str = "",
+        past: Past | None = None,
+        lock_timeout: float = CHECK_LOCK_TIMEOUT,
+    ) -> None:
         self.target = target
+        self._lock_timeout = lock_timeout
         self._pinned: ServerIdentity | None = None
         self._project = project or Path.cwd()
         self._run = run
@@ -107,7 +117,7 @@ class PostgresDatabase:
         if name not in CHECKS:
             raise UsageError(f"There is no check “{name}”", "", f"Known are: {', '.join(CHECKS)}.")
         verify_arguments(name, arguments)
-        purpose = Purpose(f"check {name}", CHECK_TIMEOUT, CHECK_LOCK_TIMEOUT, search_path="pg_catalog")
+        purpose = Purpose(f"check {name}", CHECK_TIMEOUT, self._lock_timeout, search_path="pg_catalog")
         async with session(self.target, purpose, run=self._run) as connection:
             try:
                 identity = await read_identity(connection, self.target)
@@ -116,7 +126,7 @@ class PostgresDatabase:
                 async with asyncio.timeout(CHECK_TIMEOUT * 2):
                     return await CHECKS[name](probe, arguments)
             except DRIVER_FAILURES as error:
-                raise querying(error, self.target, CHECK_TIMEOUT, CHECK_LOCK_TIMEOUT) from None
+                raise querying(error, self.target, CHECK_TIMEOUT, self._lock_timeout) from None
 
     async def cancel(self, app_name: str) -> int:
         """Cancel what the backends with this application name run; returns how many were signalled."""
@@ -145,7 +155,10 @@ def _named(app_name: str) -> str:
 
 
 async def _run(connection: Connection, statement: str) -> tuple[Observation, bool]:
-    """One statement in a read-only transaction that is rolled back, so that nothing it sets stays."""
+    """One statement in a read-only transaction of which nothing stays that it set.
+
+    It is committed: rollbacks are counted by the server, and a watched query would look like a failing application.
+    """
     await connection.execute("BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY")
     prepared = await connection.prepare(statement)
     attributes = prepared.get_attributes()
@@ -157,6 +170,6 @@ async def _run(connection: Connection, statement: str) -> tuple[Observation, boo
     rows = [
         [read(value) for read, value in zip(readers, record.values(), strict=True)] for record in records[:ROW_LIMIT]
     ]
-    await connection.execute("ROLLBACK")
+    await connection.execute("COMMIT; RESET ALL")
     columns = tuple(attribute.name for attribute in attributes)
     return Observation(columns=columns, rows=rows), len(records) > ROW_LIMIT

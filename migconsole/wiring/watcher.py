@@ -1,0 +1,297 @@
+"""Being the watcher of a run: the process that consoles start, with everything concrete around it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import json
+import os
+import signal
+import time
+import tomllib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+from migconsole.adapters import watchers
+from migconsole.adapters.checklists import Loaded
+from migconsole.adapters.health_store import HealthWriter
+from migconsole.adapters.jobs.detached import DetachedJobs
+from migconsole.adapters.journal.sqlite import Console, SqliteJournal, monotonic
+from migconsole.adapters.migrators.scripts import sums
+from migconsole.adapters.postgres.database import PostgresDatabase
+from migconsole.adapters.postgres.failures import UselessTargetError
+from migconsole.adapters.postgres.probes.catalogue import PROBES, Hazard, Tier
+from migconsole.adapters.postgres.probes.runner import Probes, Watched
+from migconsole.adapters.runs import RunDirectory
+from migconsole.domain.events import Kind
+from migconsole.domain.readings import Reading
+from migconsole.domain.target import Target
+from migconsole.domain.thresholds import THRESHOLDS, Thresholds
+from migconsole.engine.attempts import Attempts
+from migconsole.engine.chores import RunChores
+from migconsole.engine.execution import Execution
+from migconsole.engine.health_ports import Circumstances
+from migconsole.engine.notifying import Notifying
+from migconsole.engine.outdated import outdated
+from migconsole.engine.resolve import Resolving
+from migconsole.engine.scheduler import Duty, Lane
+from migconsole.engine.sensing import LOCK_TIMEOUT, Questions, Sensing
+from migconsole.engine.watched_run import ACTOR, WatchedRun
+from migconsole.engine.watcher import Watcher
+from migconsole.errors import EXIT_OK, MigconsoleError, UsageError
+from migconsole.wiring import opening
+from migconsole.wiring.opening import Options, Setting
+from migconsole.wiring.recording import RunRecord
+
+HEALTH = "health.db"
+_IN_STEPS = ("watch_sizes",)
+_STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+def duties() -> tuple[Duty, ...]:
+    """The catalogue as the scheduler sees it."""
+    return tuple(
+        Duty(
+            probe.name,
+            probe.tier.value,
+            Lane(probe.through.value),
+            gate=Tier.GATE in probe.tiers,
+            heavy=probe.heavy,
+            twin=probe.twin,
+            statistics=probe.hazard is Hazard.STATISTICS,
+            steps=probe.name in _IN_STEPS,
+        )
+        for probe in PROBES
+    )
+
+
+class TargetProbes:
+    """``engine.health_ports.HealthProbes`` over the sessions of a target. ``key`` is the run lock, 0 without a run."""
+
+    def __init__(self, target: Target, run: str = "", key: int = 0) -> None:
+        self._probes = Probes(target, run)
+        self._key = key
+
+    async def open(self) -> None:
+        """Connect and prepare. A server that is away comes back by itself; one that is of no use raises."""
+        try:
+            await self._probes.open()
+        except UselessTargetError:
+            raise
+        except MigconsoleError:
+            pass
+
+    async def hold(self) -> str:
+        """The run lock: one run at a time changes a database."""
+        return await self._probes.hold(self._key) if self._key else ""
+
+    async def run_pulse(self) -> Sequence[Reading]:
+        """Every probe of the pulse."""
+        return await self._probes.run_pulse()
+
+    async def run_probe(self, name: str, *, gate: bool = False) -> Reading:
+        """One probe."""
+        return await self._probes.run_probe(name, gate=gate)
+
+    def watch(self, circumstances: Circumstances) -> None:
+        """Say which sessions are the migration's and the dumps'."""
+        watched = Watched(app_names=circumstances.migrating, dumps=circumstances.dumping, running=circumstances.running)
+        if watched != self._probes.watched:
+            self._probes.watched = watched
+
+    async def stand_down(self, reason: str) -> None:
+        """Leave the target."""
+        await self._probes.stand_down(reason)
+
+    async def stand_up(self) -> None:
+        """Come back."""
+        await self._probes.stand_up()
+
+    def retry(self) -> None:
+        """Forget remembered refusals."""
+        self._probes.retry()
+
+    async def texts(self, identifiers: Sequence[str]) -> Mapping[str, str]:
+        """Statement texts."""
+        return await self._probes.texts(identifiers)
+
+    def cost(self) -> tuple[float | None, int]:
+        """What the monitor takes."""
+        cost = self._probes.cost()
+        return cost.share, cost.connections
+
+    async def close(self) -> None:
+        """End the sessions."""
+        await self._probes.close()
+
+
+def run_lock_key(target: Target) -> int:
+    """The advisory lock of whoever has a run on this database: of its name, which a swap keeps.
+
+    It lies in the maintenance database, as all our sessions that must survive the target's locks.
+    """
+    digest = hashlib.sha256(f"migconsole run {target.database}".encode()).digest()
+    return int.from_bytes(digest[:8], "big", signed=True)
+
+
+def thresholds(alarms: Mapping[str, Any]) -> Thresholds:
+    """The limits of the catalogue, changed by the user's configuration and then by the checklist's ``alarms``.
+
+    Raises UsageError that names what is wrong in which of the two.
+    """
+    path = Path(platformdirs.user_config_dir("migconsole")) / "config.toml"
+    found = THRESHOLDS
+    for changes, where in ((_configured(path), str(path)), (alarms, "the checklist's alarms")):
+        try:
+            found = found.overridden(changes)
+        except ValueError as error:
+            raise UsageError("A health alarm is not set rightly", f"{where}: {error}") from None
+    return found
+
+
+def _configured(path: Path) -> Mapping[str, Any]:
+    try:
+        data = tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise UsageError("The configuration cannot be read", f"{path}: {error}") from None
+    alarms = data.get("alarms", {})
+    if not isinstance(alarms, dict):
+        raise UsageError("The configuration cannot be read", f"{path}: [alarms] is no table")
+    return alarms
+
+
+def serve_handed(directory: Path, handed: Mapping[str, Any], answer: Callable[[Mapping[str, Any]], None]) -> int:
+    """Be the watcher that a console started: tell it by ``answer`` that sampling began, or why it cannot."""
+    os.environ.clear()
+    os.environ.update(handed["environment"])
+    project = Path(handed["project"]) if handed.get("project") else None
+    options = Options(target=str(handed.get("target", "")), project=project)
+    told = False
+
+    def began(pid: int) -> None:
+        nonlocal told
+        told = True
+        answer({"pid": pid})
+
+    try:
+        return asyncio.run(watch_run(directory, options, float(handed["until"]), began))
+    except MigconsoleError as error:
+        if not told:
+            answer({"title": error.title, "detail": error.detail, "remedy": error.remedy})
+        return error.exit_code
+
+
+async def watch_run(path: Path, options: Options, until: float, began: Callable[[int], None] = lambda pid: None) -> int:
+    """Sample for a run in this process until its end, or return at once when it has a watcher.
+
+    ``began`` is told the pid of whoever samples.
+    """
+    lock = watchers.WatcherLock(path)
+    try:
+        taken = lock.take()
+    except OSError as error:
+        raise MigconsoleError("The run directory cannot be used", f"{path}: {error.strerror}") from error
+    if not taken:
+        began(await _other(path))
+        return EXIT_OK
+    try:
+        directory = RunDirectory(path)
+        loaded, setting = opening.restored(directory, options)
+        redact = setting.surroundings.redact
+        limits = thresholds(loaded.checklist.alarms)
+        journal = await SqliteJournal.open(directory.journal, Console.here("watcher"))
+        notifying = Notifying(
+            loaded.checklist,
+            journal.append,
+            setting.sender,
+            RunRecord(directory, redact),
+            clock=time.time,
+            actor=ACTOR,
+        )
+        try:
+            project = setting.surroundings.project
+            stale = partial(outdated, sums=lambda paths: sums(paths, project))
+            place = watchers.Place(path, lock)
+            run = WatchedRun(journal, place, redact=redact, told=notifying.take, outdated=stale)
+            chores, database = _chores(directory, loaded, setting, run)
+            watcher = Watcher(
+                TargetProbes(setting.target, path.name[-4:], run_lock_key(setting.target)),
+                HealthWriter(path / HEALTH, redact=redact),
+                duties(),
+                limits.judge,
+                run,
+                until=until,
+                monotonic=monotonic,
+                began=lambda: began(os.getpid()),
+                chores=chores,
+            )
+            try:
+                with _stopping(watcher):
+                    await watcher.run()
+            finally:
+                await database.close()
+        finally:
+            await notifying.close()
+            await journal.close()
+    finally:
+        lock.release()
+    return EXIT_OK
+
+
+def _chores(
+    directory: RunDirectory, loaded: Loaded, setting: Setting, run: WatchedRun
+) -> tuple[RunChores, PostgresDatabase]:
+    """What the watcher does for the run beside sampling, and the database that it asks for it."""
+    checklist, recorder = loaded.checklist, run.recorder
+    database = opening.database(checklist, directory, setting, lock_timeout=LOCK_TIMEOUT)
+    execution = Execution(directory, database, setting.surroundings)
+    attempts = Attempts(checklist, recorder, directory, DetachedJobs(), execution, ACTOR)
+    questions = Questions(Resolving(checklist, recorder, setting.surroundings), database)
+
+    async def tell(kind: Kind, data: Mapping[str, Any], key: str) -> None:
+        await recorder.record(kind, data, key=key)
+
+    sensing = Sensing(checklist, lambda: recorder.run, questions, tell, monotonic=monotonic)
+    return RunChores(recorder, attempts, sensing, monotonic), database
+
+
+async def _other(path: Path) -> int:
+    """The pid of the watcher that holds the lock, which it writes down right after it took it; 0 when it left again."""
+    for _ in range(50):
+        pid = watchers.running(path)
+        if pid is not None:
+            return pid
+        await asyncio.sleep(0.02)
+    return 0
+
+
+@contextlib.contextmanager
+def _stopping(watcher: Watcher) -> Iterator[None]:
+    """A signal ends the watcher in order."""
+    loop = asyncio.get_running_loop()
+    for number in _STOPPING:
+        loop.add_signal_handler(number, watcher.stop)
+    try:
+        yield
+    finally:
+        for number in _STOPPING:
+            loop.remove_signal_handler(number)
+
+
+def answer_on(descriptor: int) -> Callable[[Mapping[str, Any]], None]:
+    """Answer whoever started this process, if it is still there, and close the line."""
+
+    def answer(message: Mapping[str, Any]) -> None:
+        with contextlib.suppress(OSError):
+            os.write(descriptor, json.dumps(message).encode() + b"\n")
+        with contextlib.suppress(OSError):
+            os.close(descriptor)
+
+    return answer

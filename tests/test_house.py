@@ -67,7 +67,6 @@ LONG = {
     "migconsole/domain/limits.py": "a table: the limits of each probe with their sources",
     "migconsole/domain/run.py": "the fold: one handler for each event, worth reading from top to bottom",
     "migconsole/engine/ports.py": "signatures only: all that the engine asks of the world, in one place",
-    "migconsole/wiring/watching.py": "one watcher from its start to its end, for a run and without one, put together",
     "migconsole/engine/session.py": "the facade: one short method for each thing a screen can ask",
 }
 """Modules of more than 400 lines, and why each is better whole."""

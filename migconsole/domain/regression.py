@@ -24,7 +24,8 @@ class Rules:
 
     ``calls`` on each side (below 50 a mean is an anecdote), ``ratio`` of the means, ``z`` standard errors between them
     (4: by chance once in thirty thousand), ``impact`` as a share of the database time of the window, ``traffic`` below
-    which the load itself is what changed, ``warm_up`` seconds after a start in which caches decide.
+    which the load itself is what changed, ``warm_up`` seconds after a start in which caches decide. In a window of less
+    than ``short`` seconds a busier machine looks like a slower statement: nothing is critical there by time alone.
     """
 
     calls: int = 50
@@ -33,9 +34,12 @@ class Rules:
     impact: tuple[float, float] = (0.01, 0.05)
     traffic: float = 0.5
     warm_up: float = 900.0
+    short: float = 60.0
 
 
 RULES = Rules()
+
+_SAME = "the same rows and blocks: waits, or a busier machine"
 
 BY_ID, BY_TEXT = "same number", "same text"
 """How a statement was found again."""
@@ -150,7 +154,7 @@ def compare(before: Span, after: Span, rules: Rules = RULES) -> Comparison:
     return Comparison(
         before,
         after,
-        tuple(_with_clue(c, before, after) for c in ordered if c.level in (Level.WARN, Level.CRITICAL)),
+        tuple(_with_clue(c, before, after, rules) for c in ordered if c.level in (Level.WARN, Level.CRITICAL)),
         tuple(c for c in ordered if c.improved),
         tuple(c for c in ordered if c.level is Level.GOOD and not c.improved),
         _alone(new, texts, second.total),
@@ -270,9 +274,11 @@ def _alone(those: Iterable[Statement], texts: Mapping[str, str], total: float) -
     )
 
 
-def _with_clue(change: Change, before: Span, after: Span) -> Change:
-    clues = [clue for clue in (_blocks_clue(change), scan_clue(change.text, before, after)) if clue]
-    return replace(change, clue="; ".join(clues))
+def _with_clue(change: Change, before: Span, after: Span, rules: Rules) -> Change:
+    blocks = _blocks_clue(change)
+    clues = [clue for clue in (blocks, scan_clue(change.text, before, after)) if clue]
+    level = Level.WARN if clues in ([], [_SAME]) and 0 < after.seconds < rules.short else change.level
+    return replace(change, clue="; ".join(clues), level=level)
 
 
 def _blocks_clue(change: Change) -> str:
@@ -288,7 +294,7 @@ def _blocks_clue(change: Change) -> str:
         return f"{_times(more_rows)} the rows"
     if more_blocks >= 2:
         return f"{_times(more_blocks)} the blocks for the same rows: another plan, or bloat"
-    return "the same rows and blocks: waits, or a busier machine"
+    return _SAME
 
 
 def _times(ratio: float) -> str:

@@ -19,8 +19,8 @@ STATEMENTS, HEALTH, COUNTERS, IDENTITY, TEXTS = (
     "server_identity",
     "statement_texts",
 )
-WAL, TABLES = "wal_rate", "tables_activity"
-PROBES = (IDENTITY, STATEMENTS, HEALTH, COUNTERS, WAL, TABLES)
+WAL, TABLES, INDEXES, SIZES = "wal_rate", "tables_activity", "index_usage", "watch_sizes"
+PROBES = (IDENTITY, STATEMENTS, HEALTH, COUNTERS, WAL, TABLES, INDEXES, SIZES)
 """What a snapshot is made of; the texts of its statements go with it."""
 
 SHORTEST = 5.0

@@ -374,7 +374,7 @@ async def test_every_query_of_the_packs_runs_and_judges(pack: Checklist, databas
             judgement = evaluate(one.expect, seen)
             assert judgement.passed is not False, (located.item.title, judgement.reasons)
             judged += judgement.passed is True
-        assert judged >= 3
+        assert judged >= 2
     finally:
         await connection.close()
 

@@ -8,11 +8,13 @@ from migconsole.adapters.postgres.checks import (
     host,
     log,
     migrations,
+    objects,
     performance,
     response,
     reviewed,
     schema,
     server,
+    stability,
 )
 from migconsole.adapters.postgres.checks.base import CHECK_DOCS, CHECKS, CheckDoc, Probe, verify_arguments
 
@@ -26,10 +28,12 @@ __all__ = [
     "host",
     "log",
     "migrations",
+    "objects",
     "performance",
     "response",
     "reviewed",
     "schema",
     "server",
+    "stability",
     "verify_arguments",
 ]

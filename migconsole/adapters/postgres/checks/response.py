@@ -137,8 +137,11 @@ def _judge(
         (found.bad if middle > limit else found.good)(f"{says}; at most {1000 * limit:g} ms")
     elif ratio is None:
         found.unknown(f"{says}; no baseline yet")
+    elif ratio > factor and middle > FLOOR:
+        # Connecting and a trivial statement measure the host and the network: a person knows whether those are busy.
+        (found.unknown if key in (CONNECTING, TRIVIAL) else found.bad)(says)
     else:
-        (found.bad if ratio > factor and middle > FLOOR else found.good)(says)
+        found.good(says)
     return ratio
 
 

@@ -35,7 +35,7 @@ class Severity(IntEnum):
     PANIC = 4
 
 
-_WORDS = {
+WORDS = {
     **dict.fromkeys(("DEBUG", *(f"DEBUG{n}" for n in range(1, 6)), "LOG", "INFO", "NOTICE", "HINWEIS"), Severity.LOG),
     **dict.fromkeys(("WARNING", "WARNUNG", "ATTENTION", "ADVERTENCIA", "ПРЕДУПРЕЖДЕНИЕ"), Severity.WARNING),
     **dict.fromkeys(("ERROR", "FEHLER", "ERREUR", "ОШИБКА"), Severity.ERROR),
@@ -77,7 +77,7 @@ def severity_of(word: str, code: str = "") -> Severity:
     >>> severity_of("FEHLER"), severity_of("VIRHE", "23505"), severity_of("VIRHE")
     (<Severity.ERROR: 2>, <Severity.ERROR: 2>, <Severity.UNKNOWN: -1>)
     """
-    found = _WORDS.get(word.strip().upper())
+    found = WORDS.get(word.strip().upper())
     if found is not None:
         return found
     if re.fullmatch(r"[0-9A-Z]{5}", code):
@@ -240,7 +240,7 @@ def _guessed(line: str, fields: Mapping[str, str]) -> Head | None:
     """A line whose prefix does not fit: the first word that is a severity, and a time before it."""
     for found in _WORD.finditer(line):
         word = found[1].upper()
-        if word in _WORDS or word in _DETAILS:
+        if word in WORDS or word in _DETAILS:
             time = _ANY_TIME.search(line, 0, found.start())
             known = {"time": time[0]} if time else {name: fields[name] for name in ("time", "epoch") if name in fields}
             return Head(known, found[1], found.end())
@@ -387,53 +387,3 @@ def line_of(entry: Entry) -> str:
     application = f"{entry.application} " if entry.application else ""
     word = entry.word if entry.severity in (Severity.LOG, Severity.UNKNOWN) else entry.severity.name
     return f"{at}{pid}{who}{application}{word}:  {entry.text}"
-
-
-class LineMaker:
-    """Turns pieces of a growing log into plain lines; what is not yet whole waits for the next piece.
-
-    Plain lines stay as they are, but a severity in another language is written in English, so that one filter fits.
-    """
-
-    def __init__(self, destination: str, prefix: str, zone: tzinfo) -> None:
-        self._destination = destination
-        self._prefix = prefix
-        self._zone = zone
-        self._kept = b""
-
-    def lines(self, data: bytes) -> str:
-        """The whole lines that are known now, each with its newline."""
-        data = self._kept + data
-        end = self._whole(data)
-        self._kept = data[end:]
-        return self._made(data[:end])
-
-    def rest(self) -> str:
-        """What is left of a log that ends here."""
-        kept, self._kept = self._kept, b""
-        return self._made(kept + b"\n") if kept.strip() else ""
-
-    def _whole(self, data: bytes) -> int:
-        """How many bytes make whole records: a quoted newline of a csv ends none."""
-        end = data.rfind(b"\n") + 1
-        while self._destination == "csvlog" and end and data.count(b'"', 0, end) % 2:
-            end = data.rfind(b"\n", 0, end - 1) + 1
-        # A record that never ends is cut rather than kept for ever.
-        return end if end or len(data) < 64 * LONGEST else len(data)
-
-    def _made(self, data: bytes) -> str:
-        text = data.decode("utf-8", "replace")
-        if self._destination == "stderr":
-            return "".join(self._english(line) for line in text.splitlines(keepends=True))
-        made = []
-        for entry in entries(text, self._destination, self._prefix, self._zone):
-            made.append("\n\t".join(line_of(entry).splitlines()))
-            made.extend("\t" + "\n\t".join(detail.splitlines()) for detail in entry.details)
-        return "".join(f"{line}\n" for line in made)
-
-    def _english(self, line: str) -> str:
-        head = None if line.startswith("\t") else head_of(line, self._prefix)
-        found = Severity.LOG if head is None else _WORDS.get(head.word.upper(), Severity.LOG)
-        if head is None or found is Severity.LOG or head.word.upper() == found.name:
-            return line
-        return f"{line[: head.begins - len(head.word) - 3]}{found.name}:  {line[head.begins :]}"

@@ -21,7 +21,7 @@ from migconsole.adapters.postgres.connect import Connection, Purpose, connect, r
 from migconsole.adapters.postgres.failures import FAILURES
 from migconsole.adapters.postgres.probes.masking import Masking
 from migconsole.adapters.postgres.server_log import ServerLog, locate
-from migconsole.domain.server_log import LineMaker
+from migconsole.domain.log_lines import LineMaker
 from migconsole.domain.target import Target
 from migconsole.errors import MigconsoleError
 

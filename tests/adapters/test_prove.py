@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from migconsole.demo.server import EmbeddedServer
+from migconsole.demo.trees import read_tree
 from migconsole.domain.rollback import literal, parse_marker, quoted, side_name
 from tests.adapters.restoring import (
     GENERATED,
@@ -400,3 +401,22 @@ def test_every_version_is_proven(matrix_database: Database, tmp_path: Path) -> N
         assert server.psql(ROWS, side) == matrix_database.psql(ROWS)
     finally:
         drop(server, side)
+
+
+ICU_TREE = Path("/usr/lib/postgresql/15/bin")
+"""Debian's build has ICU as a database's provider (from 15 on); none of the packaged builds has."""
+
+
+@pytest.mark.matrix
+def test_an_icu_database_comes_back_with_its_locale(tmp_path: Path) -> None:
+    tree = read_tree(ICU_TREE)
+    if tree is None:
+        pytest.skip(f"no PostgreSQL with ICU in {ICU_TREE}")
+    with EmbeddedServer(tree=tree) as server:
+        server.psql("CREATE DATABASE worte TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'de-u-co-phonebk'")
+        server.psql("CREATE TABLE w (x text); INSERT INTO w VALUES ('Ärger'), ('Affe'), ('Zebra')", "worte")
+        backup = backed_up(server, server.url("worte"), tmp_path, "--hash", "all")
+        said = prove(server, backup, server.url("worte"), "--keep-armed")
+        assert said.code == 0, said.complaint
+        asked = "SELECT datlocprovider, daticulocale FROM pg_database WHERE datname = "
+        assert server.psql(f"{asked}'{side_of(backup)}'") == server.psql(f"{asked}'worte'")

@@ -59,6 +59,7 @@ def _common(command: F) -> F:
 )
 @click.option("--jobs", type=click.IntRange(1, 64), default=1, help="Strategy in-place: jobs of dump and restore.")
 @click.option("--last-resort", metavar="DB@HOST:PORT", default="", help="Strategy in-place: the second confirmation.")
+@click.option("--disk-free", metavar="SIZE", default="", help="What is free on the server's volume, where unseen.")
 @click.option("--unfence", is_flag=True, help="Only open a database again that a broken-off rollback left closed.")
 @options.state_directory
 @click.pass_obj
@@ -111,7 +112,8 @@ def _go(state_dir: str | None, run_name: str | None, given: dict[str, Any], deed
     if run_name and given["run_given"]:
         raise UsageError("Name the run once")
     chosen = Options(state_dir=state_dir, target=given["target"] or "", actor=given["actor"])
-    wanted = Wanted(chosen, run_name or given["run_given"], given["owner"], given.get("backup"))
+    free = _size(given.get("disk_free", ""))
+    wanted = Wanted(chosen, run_name or given["run_given"], given["owner"], given.get("backup"), free)
     strategy = given.get("strategy")
     command = rollback_command.Command(
         wanted,
@@ -136,6 +138,15 @@ def _go(state_dir: str | None, run_name: str | None, given: dict[str, Any], deed
             said.data["steps"] = said.steps
             click.echo(json.dumps(said.data, indent=2, ensure_ascii=True, default=str))
     sys.exit(code)
+
+
+def _size(text: str) -> int | None:
+    from migconsole.domain.quantities import parse_size  # noqa: PLC0415 - as above
+
+    try:
+        return parse_size(text) if text else None
+    except ValueError as error:
+        raise UsageError("--disk-free is no size", str(error)) from None
 
 
 def _say(text: str) -> None:

@@ -11,14 +11,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from migconsole.adapters import processes
-from migconsole.adapters.backup.clients import Clients, choose, find_clients
+from migconsole.adapters.backup.clients import Choice, choose, find_clients
+from migconsole.adapters.backup.preflight import Assumptions
 from migconsole.adapters.journal.sqlite import Console, SqliteJournal
 from migconsole.adapters.postgres.rollback import reading
 from migconsole.adapters.postgres.rollback.survey import Knowledge, PostgresRollbackServer
 from migconsole.adapters.postgres.target import resolve_target
 from migconsole.adapters.rollback.keepers import FileKeeper, JournalKeeper
 from migconsole.adapters.rollback.originals import original_of
-from migconsole.adapters.rollback.surroundings import HereSurroundings
+from migconsole.adapters.rollback.restoring import RestoringSurroundings
 from migconsole.adapters.runs import RunDirectory, RunStore, slug, state_directory
 from migconsole.domain.restore_points import RestorePoint
 from migconsole.domain.rollback import run8
@@ -43,13 +44,14 @@ class Wanted:
     """What the command line names. ``run`` is a run; without one ``options.target`` says which database it is.
 
     ``owner`` is the identifier a side database carries, found on the server when it is left out; ``backup`` a backup's
-    directory.
+    directory. ``free`` are bytes that an operator says are free on the server's volume.
     """
 
     options: Options = field(default_factory=Options)
     run: str = ""
     owner: str = ""
     backup: Path | None = None
+    free: int | None = None
 
 
 @dataclass(slots=True)
@@ -120,6 +122,7 @@ async def _of_run(directory: RunDirectory, wanted: Wanted) -> AsyncIterator[Roll
             pinned=_pinned(run),
             hooks=loaded.checklist.pooler,
             backup=str(path or ""),
+            free=wanted.free,
             original=await _original(path, setting.target.database),
             measured=_measured(point),
             candidates=_candidates(run),
@@ -149,13 +152,13 @@ async def _alone(wanted: Wanted) -> Rolling:
     if target.password is not None:
         secrets.add_password(target.password)
     owner = await _owner_alone(target, wanted)
-    place = hashlib.sha256(target.name.encode()).hexdigest()[:8]
-    state = state_directory(wanted.options.state_dir) / "rollbacks"
-    keeper = FileKeeper(state / f"{slug(target.database)[:40]}-{run8(owner)}-{place}.jsonl", secrets.redact)
+    path = state_file(state_directory(wanted.options.state_dir), target.name, target.database, owner)
+    keeper = FileKeeper(path, secrets.redact)
     knowledge = Knowledge(
         owner=owner,
         book=keeper.book,
         backup=str(wanted.backup or ""),
+        free=wanted.free,
         original=await _original(wanted.backup, target.database),
         run_lock=run_lock_key(target),
         loss=_loss(target, wanted.backup, ""),
@@ -163,6 +166,12 @@ async def _alone(wanted: Wanted) -> Rolling:
     )
     actor = wanted.options.actor or processes.login_name()
     return _rolling(target, knowledge, keeper, actor, environment=dict(os.environ))
+
+
+def state_file(state: Path, place: str, database: str, owner: str) -> Path:
+    """Where deeds outside any run are on record: by the database, its server and the restore point's owner."""
+    digest = hashlib.sha256(place.encode()).hexdigest()[:8]
+    return state / "rollbacks" / f"{slug(database)[:40]}-{run8(owner)}-{digest}.jsonl"
 
 
 def _rolling(
@@ -178,12 +187,18 @@ def _rolling(
 ) -> Rolling:
     server = PostgresRollbackServer(target, knowledge, run)
 
-    def clients() -> Clients:
+    def choice() -> Choice:
         number = server.version_num
-        return choose(find_clients(), target, f"{number // 10_000}.{number % 10_000}").clients
+        return choose(find_clients(), target, f"{number // 10_000}.{number % 10_000}")
 
-    around = HereSurroundings(
-        target, directory=directory, cwd=cwd, environment=environment, redact=knowledge.redact, clients=clients
+    around = RestoringSurroundings(
+        target,
+        choice=choice,
+        assumed=Assumptions(knowledge.free, 0),
+        directory=directory,
+        cwd=cwd,
+        environment=environment,
+        redact=knowledge.redact,
     )
     return Rolling(Deeds(server, keeper, around), target, actor, run, knowledge.redact)
 

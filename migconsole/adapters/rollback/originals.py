@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from migconsole.adapters.postgres.sides import create_statement
+from migconsole.domain.manifest import ManifestError, read_manifest
 from migconsole.domain.rollback import quoted
 from migconsole.domain.rollback_survey import Original
 from migconsole.errors import MigconsoleError
@@ -40,6 +44,17 @@ def original_of(backup: Path, app: str) -> Described:
         raise MigconsoleError("The backup's manifest cannot be read", f"{path}: {error.strerror}") from error
     except (ValueError, KeyError, TypeError) as error:
         raise MigconsoleError("The backup's manifest is not whole", f"{path}: {type(error).__name__}") from error
+    create = _create(data, app)
     if comment is not None and not isinstance(comment, str):
         raise MigconsoleError("The backup's manifest is not whole", f"{path}: its comment is no text")
-    return Described(identifier, Original(comment, settings, everything, known=True))
+    return Described(identifier, Original(comment, settings, everything, create, known=True))
+
+
+def _create(data: dict[str, Any], app: str) -> str:
+    """The statement that makes the empty database; "" where the manifest is not one that can be restored from."""
+    try:
+        manifest = read_manifest(json.dumps(data))
+    except ManifestError:
+        return ""
+    major = re.match(r"\d+", manifest.server_version)
+    return create_statement(app, manifest.properties, int(major[0]) * 10_000) if major else ""

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from migconsole.adapters import watchers
 from migconsole.adapters.backup.clients import Clients
+from migconsole.adapters.runs import sync_directory
 from migconsole.domain.rollback_plan import PlanStep
 from migconsole.domain.rollback_survey import Survey
 from migconsole.domain.target import Target
@@ -87,6 +88,22 @@ class HereSurroundings:
             raise UnknownOutcomeError("psql lost its connection: the script may or may not have been committed")
         if code != 0:
             raise MigconsoleError(f"{name} ended with exit {code}", " · ".join(said[-5:]))
+        if name == "pg_dump":
+            await self._keep(Path(arguments[-1]), clients, environment, lines)
+
+    async def _keep(self, partial: Path, clients: Clients, environment: Mapping[str, str], lines: Lines) -> None:
+        """A dump counts once every byte of it was read back, and has its name only then."""
+        read = [clients.path("pg_restore"), "-f", os.devnull, str(partial)]
+        code, said = await self._run(read, environment, lines, None)
+        if code != 0:
+            raise MigconsoleError("The dump of the failed data cannot be read back", " · ".join(said[-5:]))
+        final = partial.with_suffix("")
+        try:
+            await asyncio.to_thread(partial.replace, final)
+            await asyncio.to_thread(sync_directory, final.parent)
+        except OSError as error:
+            raise MigconsoleError("The dump of the failed data cannot be kept", f"{final}: {error.strerror}") from error
+        lines((f"kept as {final}",))
 
     async def restore(self, step: PlanStep, survey: Survey, lines: Lines) -> None:
         """See the port."""

@@ -43,7 +43,6 @@ def restored(server: EmbeddedServer, name: str, dump: Path) -> float:
     return time.monotonic() - began
 
 
-@pytest.mark.timeout(7200)
 @pytest.mark.parametrize("rows", [ROWS // 10, ROWS, LARGEST])
 async def test_the_swap_takes_a_fiftieth_of_the_seeds_way(
     own_server: EmbeddedServer, tmp_path: Path, rows: int

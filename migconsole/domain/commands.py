@@ -26,7 +26,7 @@ COMMANDS = {
 
 GIVES = {
     "backup": ("backup_id", "backup_path", "backup_time", "backup_size"),
-    "prove": ("prove_side",),
+    "prove": ("prove_side", "prove_backup"),
 }
 """What a job captures for later items, so that a script which uses it before it is there is known to lack it."""
 

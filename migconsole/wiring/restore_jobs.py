@@ -164,7 +164,10 @@ def refuse_beside_migration(run: RunLink | None, item: str) -> None:
     """Raise StoppedError while another step of the run that changes something is at work."""
     if run is None:
         return
+    own = attempt_directory()
     for attempt in run.state.running():
+        if own is not None and run.directory.attempt(attempt.item, attempt.number) == own:
+            continue
         if (
             attempt.item != item
             and attempt.danger in ("mutating", "destructive")

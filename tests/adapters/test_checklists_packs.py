@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from unittest.mock import ANY
@@ -16,7 +17,7 @@ from migconsole.adapters.checklists import find, load, schema
 from migconsole.adapters.checklists.models import ANSWER_TYPES, CHECKS_LATER, CHECKS_NOW, JOBS, JOBS_NOW
 from migconsole.adapters.checklists.reader import core, read_tree
 from migconsole.adapters.postgres.checks import CHECK_DOCS, CHECKS
-from migconsole.domain import answers
+from migconsole.domain import answers, built_in, restore_gate
 from migconsole.domain.checklist import Check, Checklist, Danger, Job, Located, Run, Sql, Step
 from migconsole.domain.danger import assess
 from migconsole.domain.expectation import Observation, evaluate, patterns
@@ -252,7 +253,7 @@ def test_what_a_pack_expects_of_a_check_is_what_the_check_reports(pack: Checklis
 
 def test_every_command_says_what_it_must_show_or_leaves_the_judgement_to_a_person(pack: Checklist) -> None:
     unjudged = {located.item.id for located, one in steps(pack) if isinstance(one.action, Run) and one.expect is None}
-    assert unjudged <= {"backup-size", "tables"}
+    assert unjudged <= {"tables"}
 
 
 def test_without_any_command_set_every_hook_is_done_by_hand(pack: Checklist) -> None:
@@ -271,8 +272,11 @@ def test_no_item_has_a_value_to_resolve_that_nothing_gives(pack: Checklist) -> N
 def test_the_forward_path_is_never_destructive_and_the_backup_only_reads(prisma: Checklist) -> None:
     worst = {assess(one).danger for located, one in steps(prisma) if located.phase is not None}
     assert Danger.DESTRUCTIVE not in worst
-    for item in ("backup-tools", "backup", "backup-size", "rollback-backup"):
+    for item in ("backup-tools", "backup", "rollback-backup"):
         assert assess(step(prisma, item)).danger is Danger.READ
+    for item in ("drill", "prove"):
+        assert assess(step(prisma, item)).danger is Danger.MUTATING
+    assert assess(step(prisma, "rollback-restore")).danger is Danger.DESTRUCTIVE
     for alternative in (0, 1):
         assert assess(step(prisma, "migrate", alternative)).danger is Danger.MUTATING
 
@@ -320,34 +324,34 @@ class Shell:
         return evaluate(one.expect, [seen]).passed, done.stdout
 
 
-def test_the_backup_is_whole_under_its_name_and_noted(prisma: Checklist, database: Database, tmp_path: Path) -> None:
+def test_the_way_back_is_proven_before_the_migration_and_its_lines_belong_to_the_restore(prisma: Checklist) -> None:
+    items = {located.item.id: located.item for walk in (prisma.walk(), prisma.walk_rollback()) for located in walk}
+    assert {"backup", "restore-point-armed"} <= set(items["migrate"].needs)
+    assert restore_gate.has_backup(prisma)
+    restore = built_in.restore_item(prisma).item
+    assert restore.id == "rollback-restore"
+    assert {items[name].title: role for name, role in built_in.boxes(restore).items()} == {
+        "Verify backup integrity": "verify",
+        "Drop current database": "drop",
+        "Create fresh database": "create",
+    }
+
+
+def test_a_backup_of_the_job_is_read_whole_by_the_line_for_a_person(
+    prisma: Checklist, database: Database, tmp_path: Path
+) -> None:
     database.psql("CREATE TABLE t AS SELECT generate_series(1, 1000) AS n; CREATE TABLE u (x int)")
     shell = Shell(database, tmp_path, backup_dir="my backups")
     assert shell.run(step(prisma, "backup-tools")) == (True, ANY)
-    assert shell.run(step(prisma, "backup")) == (True, ANY)
-    folder = tmp_path / shell.values["backup_path"]
-    assert [path.name for path in (tmp_path / "my backups").iterdir()] == [folder.name]
-    assert (tmp_path / "my backups").stat().st_mode & 0o077 in (0, 0o055)
-    assert folder.stat().st_mode & 0o077 == 0
-    passed, output = shell.run(step(prisma, "backup-size"))
-    assert passed is None
-    assert "tables with data: 2" in output
+    backup = [sys.executable, "-m", "migconsole", "backup", "--directory", "my backups"]
+    subprocess.run(backup, env=shell.environment, cwd=tmp_path, check=True, timeout=120)
+    (folder,) = (tmp_path / "my backups").iterdir()
+    shell.values |= {"backup_path": str(folder), "backup_time": "2030-01-01T00:00:00Z"}
     assert shell.run(step(prisma, "backup-noted"))[0] is True
     assert shell.run(step(prisma, "rollback-backup"))[0] is True
-
-
-def test_a_backup_that_fails_leaves_nothing_under_its_name(
-    prisma: Checklist, database: Database, tmp_path: Path
-) -> None:
-    database.psql("CREATE TABLE t (n int)")
-    shell = Shell(database, tmp_path, backup_dir="b")
-    shell.environment["PGDATABASE"] = "nowhere"
-    passed, output = shell.run(step(prisma, "backup"))
-    assert passed is False
-    assert "backup_path" not in shell.values
-    assert "nowhere" in output
-    assert all(path.name.endswith(".partial") for path in (tmp_path / "b").iterdir())
-    assert shell.run(step(prisma, "backup-tools"))[0] is False
+    data = next(path for path in (folder / "dump").iterdir() if path.suffix == ".gz" or path.name.endswith(".dat.gz"))
+    data.write_bytes(data.read_bytes()[:-3])
+    assert shell.run(step(prisma, "rollback-backup"))[0] is False
 
 
 async def test_every_query_of_the_packs_runs_and_judges(pack: Checklist, database: Database) -> None:

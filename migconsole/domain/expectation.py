@@ -177,7 +177,9 @@ def _judge(condition: Condition, seen: Observation) -> tuple[bool | None, str]:
         return _judge_output(condition, seen)
     if key == "rows" and seen.rows is not None:
         return _result(condition, len(seen.rows), seen.values)
-    if key in ("rows", "value", "each", "matches") or key.startswith("column."):
+    # A job or check that counts rows has a value of that name, and no result set.
+    named = key == "rows" and key in seen.values
+    if not named and (key in ("rows", "value", "each", "matches") or key.startswith("column.")):
         return _judge_rows(condition, seen)
     return _judge_named(condition, seen)
 

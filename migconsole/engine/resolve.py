@@ -171,7 +171,7 @@ class Resolving:
             verdict=verdict,
             target_name=identity.name if identity else "",
             preconditions=self._preconditions(identity),
-            undo="" if prepared.danger is Danger.READ else "no undo is known for this step; see the rollback procedure",
+            undo="" if prepared.danger is Danger.READ else self._undo(),
             notes=self._notes(item.steps[number], chosen),
         )
 
@@ -233,6 +233,11 @@ class Resolving:
             (self._way_back(), f"a proven way back: {restore_gate.describe(run)}"),
             *self._age(),
         )
+
+    def _undo(self) -> str:
+        if self._recorder.run.restore_point.state is PointState.ARMED:
+            return "B rolls the database back: the armed copy is swapped in"
+        return "no undo is known for this step; see the rollback procedure"
 
     def _way_back(self) -> bool | None:
         """Whether the way back is proven; where it is not, the gate has been overridden or a person knows better."""

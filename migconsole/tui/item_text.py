@@ -9,6 +9,7 @@ from textual.content import Content
 from migconsole.domain.checklist import Answer, Danger, Item, Manual
 from migconsole.domain.items import ItemState
 from migconsole.domain.policy import unmet
+from migconsole.domain.procedure import DEEDS, cancel_refusal
 from migconsole.domain.run import Attempt, ItemRecord
 from migconsole.domain.sensing import Sense, Sensed
 from migconsole.domain.text import sanitise, sanitise_line
@@ -44,7 +45,7 @@ def describe(session: Session, item: Item, alternative: int, width: int = 72) ->
     # Why it failed, or what is asked, is what somebody comes here for; elsewhere the command comes first.
     pressing = session.run.state_of(item).problem or record.awaiting
     if record.last is not None and pressing:
-        blocks.append(attempt_text(record.last, _FEW))
+        blocks.append([*attempt_text(record.last, _FEW), *deed_lines(session, record.last)])
     if not item.items:
         try:
             preview = session.preview(item.id, alternative)
@@ -58,6 +59,7 @@ def describe(session: Session, item: Item, alternative: int, width: int = 72) ->
         blocks.append(attempt_text(record.last, _LINES))
     if item.watch is not None or item.schedule:
         blocks.append(sensed_text(item, session.run.sensors.senses.get(item.id)))
+        blocks.append([*attempt_text(record.last, _LINES), *deed_lines(session, record.last)])
     notes = [note for note in session.run.notes if note.item == item.id]
     if notes:
         blocks.append([text for note in notes for text in _note(note.at, note.actor, note.text)])
@@ -124,6 +126,25 @@ def _action(session: Session, item: Item, preview: Preview, width: int) -> list[
     if preview.danger is not Danger.READ and preview.undo and not person:
         blocks.append(hang(("undo  ", "$muted"), sanitise(preview.undo), "", width))
     return blocks
+
+
+def deed_lines(session: Session, attempt: Attempt) -> Texts:
+    """What a rollback, a putting back or a purge has done so far, and whether it can still be cancelled."""
+    deed = session.run.rollback.last
+    if deed is None or attempt.job not in DEEDS or deed.began < attempt.started:
+        return []
+    marks = {"done": ("✔ ", "$good"), "failed": ("✘ ", "bold $danger"), "unknown": ("? ", "bold $danger")}
+    texts: Texts = []
+    for step, course in deed.steps.items():
+        mark, style = marks.get(course, ("◐ ", "$status-running") if course == "began" else ("↶ ", "$caution"))
+        texts += [("\n  ", ""), (mark, style), (sanitise_line(deed.titles.get(step, step), 200), "")]
+    if not deed.open:
+        took = f", {format.took(deed.outage)} of outage" if deed.outage is not None else ""
+        return [*texts, ("\n  ", ""), (f"{deed.verdict}{took}", "bold"), (f"  {sanitise_line(deed.why, 300)}", "")]
+    behind = cancel_refusal(session.run)
+    if behind:
+        return [*texts, ("\n  ", ""), (f"no cancelling any more: {behind}", "$caution")]
+    return [*texts, ("\n  c cancels it; what was begun is taken back", "$muted")]
 
 
 def _ways(session: Session, item: Item, now: Preview, width: int) -> Texts:

@@ -47,6 +47,11 @@ class Operations(Rollbacks, ByHandOperations):
         if self._session.by_hand.open_attempt(item.id) is not None:
             await self.tell(item)
             return
+        if item.id == self._session.rollback.restore.id:
+            # What is lost, which ways there are, what exactly is done: all of it is seen before, so only the wizard
+            # starts it.
+            await self.rollback(context)
+            return
         alternative = await self._pick(item, context.alternative)
         if alternative is not None:
             await self._start(item, alternative)

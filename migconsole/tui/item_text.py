@@ -56,10 +56,9 @@ def describe(session: Session, item: Item, alternative: int, width: int = 72) ->
     if item.help:
         blocks.append([(sanitise(item.help).strip(), "")])
     if record.last is not None and not pressing:
-        blocks.append(attempt_text(record.last, _LINES))
+        blocks.append([*attempt_text(record.last, _LINES), *deed_lines(session, record.last)])
     if item.watch is not None or item.schedule:
         blocks.append(sensed_text(item, session.run.sensors.senses.get(item.id)))
-        blocks.append([*attempt_text(record.last, _LINES), *deed_lines(session, record.last)])
     notes = [note for note in session.run.notes if note.item == item.id]
     if notes:
         blocks.append([text for note in notes for text in _note(note.at, note.actor, note.text)])

@@ -20,6 +20,7 @@ from migconsole.domain.checklist import Checklist
 from migconsole.domain.readings import Quality, Reading
 from migconsole.domain.reviews import Review
 from migconsole.domain.run import Run, fold
+from migconsole.domain.schema_diff import Fingerprint
 from migconsole.domain.snapshots import Snapshot
 from migconsole.engine import comparing
 from migconsole.engine.comparing import Moments
@@ -32,6 +33,7 @@ MOST = 64
 
 MOST_TIMES = 50
 _TIMES = "response-times.json"
+_SCHEMA = "schema.fingerprint"
 
 
 class RunPast:
@@ -52,6 +54,21 @@ class RunPast:
             return Moments()
         fold([event for event in events if event.seq > self._run.head], self._run)
         return comparing.moments(self._run, self._checklist)
+
+    def schema(self) -> Fingerprint | None:
+        """The kept fingerprint; a damaged file is none."""
+        with contextlib.suppress(OSError, ValueError, TypeError, zlib.error):
+            return Fingerprint.of(json.loads(zlib.decompress((self._folder() / _SCHEMA).read_bytes())))
+        return None
+
+    def masked_schema(self, fingerprint: Fingerprint) -> Fingerprint:
+        """With every secret masked."""
+        return Fingerprint.of([[self._redact(part) for part in entry] for entry in fingerprint.objects])
+
+    def keep_schema(self, fingerprint: Fingerprint) -> None:
+        """Write the fingerprint. Raises MigconsoleError when the disk does not take it."""
+        text = json.dumps(self.masked_schema(fingerprint).objects)
+        self._write(self._folder() / _SCHEMA, zlib.compress(text.encode("utf-8", "replace"), 6))
 
     def review(self) -> Review | None:
         """By the journal; where that cannot be read nothing was reviewed that counts."""

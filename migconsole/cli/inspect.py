@@ -87,14 +87,26 @@ def schema() -> None:
 
 @click.command()
 @click.option("--target", metavar="URL", default="", help="The database; default: from the environment.")
+@click.option(
+    "--migrations",
+    metavar="DIR",
+    default="",
+    help="Also what a failed migration left behind, and the next command; DIR may be auto.",
+)
+@click.option("--tool", default="auto", help="The migration tool; default: auto.")
+@click.option("--run", "run_name", metavar="RUN", default="", help="The run whose schema fingerprint is compared.")
 @_FORMAT
 @options.state_directory
 @click.pass_obj
-def doctor(state_dir: str | None, target: str, form: str) -> None:
+def doctor(state_dir: str | None, target: str, migrations: str, tool: str, run_name: str, form: str) -> None:
     """Check this host, this terminal and the target for what a run will need."""
     from migconsole.wiring import doctor as doctoring  # noqa: PLC0415 - start-up time of the commands that need none of it
 
     findings = asyncio.run(doctoring.examine(state_dir, target))
+    if migrations:
+        from migconsole.wiring import migration_doctor  # noqa: PLC0415 - only where it is asked for
+
+        findings += asyncio.run(migration_doctor.examine(state_dir, target, migrations, tool, run_name))
     if form == "json":
         _json([finding.data() for finding in findings])
     else:

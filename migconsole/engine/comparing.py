@@ -11,6 +11,7 @@ from migconsole.domain.checklist import Checklist
 from migconsole.domain.readings import Reading
 from migconsole.domain.reviews import Review
 from migconsole.domain.run import Run
+from migconsole.domain.schema_diff import Fingerprint
 from migconsole.domain.snapshots import IDENTITY, PROBES, SHORTEST, STATEMENTS, TEXTS, Snapshot, Span, breaks
 from migconsole.engine.ports import HealthSource
 
@@ -54,6 +55,15 @@ class Past(Protocol):
 
     def keep(self, snapshot: Snapshot) -> None:
         """Keep a snapshot with the run."""
+
+    def schema(self) -> Fingerprint | None:
+        """The fingerprint of the schema that was kept last, None when none was."""
+
+    def masked_schema(self, fingerprint: Fingerprint) -> Fingerprint:
+        """A fingerprint without secrets, as it would be kept."""
+
+    def keep_schema(self, fingerprint: Fingerprint) -> None:
+        """Keep a fingerprint of the schema with the run."""
 
     def review(self) -> Review | None:
         """The newest review of migration files, None when there was none."""

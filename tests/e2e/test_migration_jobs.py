@@ -222,3 +222,12 @@ def test_nobody_answers(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "no answer" in done.stdout
     assert "verysecret99" not in done.stdout + done.stderr
+
+
+def test_the_doctor_from_a_shell(database: Database, tmp_path: Path) -> None:
+    add(tmp_path, "1_a", "SELECT 1;\n")
+    database.psql("CREATE TABLE t (id int); ALTER TABLE t ADD CHECK (id > 0) NOT VALID")
+    done = run("doctor", "--target", database.url, "--migrations", "prisma/migrations", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "VALIDATE CONSTRAINT t_id_check" in done.stdout
+    assert "problem" in done.stdout

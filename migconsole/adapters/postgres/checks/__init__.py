@@ -5,6 +5,7 @@ from __future__ import annotations
 from migconsole.adapters.postgres.checks import (
     backups,
     disk,
+    fingerprint,
     host,
     log,
     migrations,
@@ -25,6 +26,7 @@ __all__ = [
     "Probe",
     "backups",
     "disk",
+    "fingerprint",
     "host",
     "log",
     "migrations",

@@ -12,6 +12,7 @@ import asyncpg
 
 from migconsole.adapters.migrators import MIGRATORS
 from migconsole.adapters.postgres.checks.base import Findings, Probe, check, text
+from migconsole.adapters.postgres.checks.fingerprints import keep, read_fingerprint
 from migconsole.adapters.postgres.connect import quoted
 from migconsole.domain.migrations import MigrationReport, MigrationState
 from migconsole.engine.migrator_ports import Migrator, Rows
@@ -28,6 +29,7 @@ _WORDS = ", ".join(MIGRATORS)
     arguments={
         "tool": f"auto (default), or one of {_WORDS}",
         "directory": "folder of the migrations; default: where the tool usually has them",
+        "pin_schema": "true keeps the schema's fingerprint, for what a failed migration leaves behind",
         "schema": "schema of the tool's table; default: the URL's schema, else public (Sqitch: sqitch)",
     },
     values={
@@ -50,6 +52,8 @@ async def migrations(probe: Probe, arguments: Mapping[str, Any]) -> CheckResult:
     seen = await examine(probe, arguments, found)
     if seen is None or seen.report is None:
         return found.result({"tool": seen.tool.name} if seen else {})
+    if text(arguments, "pin_schema").lower() == "true" and (now := await read_fingerprint(probe, found)) is not None:
+        keep(probe, now, found)
     running = await lock_holders(probe, seen.tool, found) if seen.tool.lock else None
     _describe(seen.tool, seen.report, found, running=bool(running))
     if not seen.report.migrations:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 from migconsole.adapters import checklists
 from migconsole.adapters.past import RunPast
 from migconsole.adapters.postgres.database import PostgresDatabase
@@ -26,7 +24,7 @@ async def examine(state_dir: str | None, url: str, directory: str, tool: str, ru
         loaded = checklists.load(where.directory.checklist)
         past = RunPast(where.directory.path, loaded.checklist, redact=redaction(target))
     database = PostgresDatabase(target, project=where.project, past=past)
-    arguments = {"directory": "" if directory == "auto" else os.path.abspath(directory), "tool": tool}
+    arguments = {"directory": "" if directory == "auto" else directory, "tool": tool}
     try:
         result = await database.check("migration_doctor", {name: value for name, value in arguments.items() if value})
     except MigconsoleError as error:

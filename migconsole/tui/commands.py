@@ -199,6 +199,7 @@ _HEALTH: tuple[UiCommand, ...] = (
     _d("tab_6", "6", "progress", "Builds, vacuums, copies, rewrites"),
     _d("tab_7", "7", "replication", "Standbys, slots, archiving"),
     _d("tab_8", "8", "log", "The server's log"),
+    _d("tab_9", "9", "comparison", "What changed since before the migration"),
     _d("open", "enter", "open", "Everything about the row", footer=1),
     _d("cancel", "c", "cancel", "Cancel what the session runs; asks", danger=True, footer=2),
     _d("terminate", "K", "end session", "End the session; asks", danger=True, footer=3),

@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING
 
 from migconsole.adapters import processes, watchers
 from migconsole.adapters.health_store import HealthReader
+from migconsole.adapters.past import RunPast
 from migconsole.adapters.postgres.backends import Backends
+from migconsole.adapters.postgres.log_follower import LogFollower
+from migconsole.adapters.runs import RunDirectory
 from migconsole.adapters.themes import load_palettes
 from migconsole.domain.readings import Alarm
 from migconsole.domain.thresholds import THRESHOLDS, Phase, Thresholds
+from migconsole.engine.ports import Output
 from migconsole.engine.session import Session
-from migconsole.errors import UsageError
-from migconsole.wiring import watcher, watching
+from migconsole.errors import MigconsoleError, UsageError
+from migconsole.wiring import opening, watcher, watching
 from migconsole.wiring.opening import Options
 
 if TYPE_CHECKING:
@@ -44,9 +48,28 @@ def opening_for(options: Options, *, leave: bool = True) -> Callable[[Session | 
             retry=lambda: watchers.ask_to_retry(session.directory),
             phase=lambda: _phase(reader.phase()),
             thresholds=_thresholds(session),
+            log=_log(session, options),
+            past=RunPast(session.directory, session.checklist),
         )
         keeper = None if options.read_only else watching.WatcherKeeper(session.directory, options, leave=leave)
         return HealthAccess(reader, ports, keeper)
+
+    return opened
+
+
+def _log(session: Session, options: Options) -> Callable[[], Output | str]:
+    """The server's log, for the first look at its tab: the target with its password is resolved only then."""
+    followers: list[LogFollower] = []
+
+    def opened() -> Output | str:
+        if not followers:
+            try:
+                _, setting = opening.restored(RunDirectory(session.directory), options)
+            except MigconsoleError as error:
+                return f"The server's log cannot be read from here.\n\n{error.title}"
+            redact = setting.surroundings.redact
+            followers.append(LogFollower(setting.target, session.directory.name[-4:], redact=redact))
+        return followers[0].opened()
 
     return opened
 
@@ -66,13 +89,15 @@ async def show_alone(watched: watching.Watching) -> int:
     async def acknowledge(alarm: Alarm) -> None:
         await watched.acknowledge(alarm.id, processes.login_name())
 
-    ports = HealthPorts(title=watched.target.display, signal=signal, acknowledge=acknowledge)
+    log = LogFollower(watched.target)
+    ports = HealthPorts(title=watched.target.display, signal=signal, acknowledge=acknowledge, log=log.opened)
     palettes, _ = load_palettes()
     try:
         # Before anybody locks anything; what keeps it out is told when it is needed.
         await backends.prepare()
         return await run_alone(watched.source, ports, palettes=palettes)
     finally:
+        log.close()
         await backends.close()
 
 

@@ -152,6 +152,10 @@ class HealthKeys(Screen[None]):
         """Replication."""
         self.go_tab(6)
 
+    def command_health_tab_9(self) -> None:
+        """Comparison with the baseline."""
+        self.go_tab(8)
+
     def command_health_tab_8(self) -> None:
         """Log."""
         self.go_tab(7)

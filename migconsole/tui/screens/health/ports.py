@@ -8,6 +8,7 @@ from typing import Protocol
 
 from migconsole.domain.readings import Alarm
 from migconsole.domain.thresholds import THRESHOLDS, Phase, Thresholds
+from migconsole.engine.comparing import Past
 from migconsole.engine.ports import HealthSource, Output
 from migconsole.engine.session import Session
 
@@ -24,6 +25,7 @@ def _before() -> Phase:
 class HealthPorts:
     """``acknowledge`` puts on record that a person has seen an alarm. ``log`` gives the server's log as lines, or why
     it cannot be read from here. ``retry`` asks the watcher to try again what was refused. ``phase`` decides the limits.
+    ``past`` is what the run compares with.
     """
 
     title: str = ""
@@ -33,6 +35,7 @@ class HealthPorts:
     retry: Callable[[], None] | None = None
     phase: Callable[[], Phase] = _before
     thresholds: Thresholds = THRESHOLDS
+    past: Past | None = None
 
 
 class Keeper(Protocol):

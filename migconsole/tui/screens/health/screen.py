@@ -168,6 +168,7 @@ class HealthScreen(HealthKeys):
             if tab.id == "overview":
                 self._look_at_charts(now)
             elif tab.id == "log":
+                self.server_log.look()
                 self.server_log.say()
             for spec in tab.tables:
                 self._look_at_table(spec, now)
@@ -186,7 +187,7 @@ class HealthScreen(HealthKeys):
         return texts
 
     def _look(self, now: float) -> Look:
-        return Look(self.source, self.ports.phase(), now, self.window, self.ports.thresholds)
+        return Look(self.source, self.ports.phase(), now, self.window, self.ports.thresholds, self.ports.past)
 
     def _look_at_charts(self, now: float) -> None:
         every = LOOK if self.window <= 600 else _LONG_LOOK

@@ -9,6 +9,7 @@ from typing import Any
 from migconsole.domain.readings import Level, Reading
 from migconsole.domain.text import sanitise_line
 from migconsole.domain.thresholds import THRESHOLDS, Phase, Thresholds
+from migconsole.engine.comparing import Past
 from migconsole.engine.ports import HealthSource
 from migconsole.tui.widgets.health_sheet import Column, Row, Sheet, Source
 
@@ -26,6 +27,7 @@ class Look:
     now: float
     window: float
     thresholds: Thresholds = THRESHOLDS
+    past: Past | None = None
 
     def read(self, *probes: str) -> dict[str, Reading | None]:
         """The newest readings by probe."""

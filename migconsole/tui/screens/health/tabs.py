@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from migconsole.tui.screens.health import movement, objects, queries, sheets
+from migconsole.tui.screens.health import comparison, movement, objects, queries, sheets
 from migconsole.tui.screens.health.sheets import Make
 
 
@@ -62,4 +62,10 @@ TABS = (
         ),
     ),
     Tab("log", "Log", "log"),
+    Tab(
+        "comparison",
+        "Comparison",
+        "cmp",
+        (Spec("load", comparison.load, comparison.PROBES), Spec("changes", comparison.statements, comparison.PROBES)),
+    ),
 )

@@ -420,3 +420,34 @@ def test_an_icu_database_comes_back_with_its_locale(tmp_path: Path) -> None:
         assert said.code == 0, said.complaint
         asked = "SELECT datlocprovider, daticulocale FROM pg_database WHERE datname = "
         assert server.psql(f"{asked}'{side_of(backup)}'") == server.psql(f"{asked}'worte'")
+
+
+@pytest.mark.kill  # no death, but as long as one: the restore must outlast the looks at the standby
+def test_a_restore_is_held_while_a_standby_is_too_far_behind(own_server: EmbeddedServer, tmp_path: Path) -> None:
+    own_server.psql("CREATE DATABASE shop")
+    own_server.psql(
+        "CREATE TABLE t AS SELECT g, repeat(md5(g::text), 20) AS x FROM generate_series(1, 250000) g", "shop"
+    )
+    own_server.psql("CREATE INDEX ON t (x); CREATE INDEX ON t (g)", "shop")
+    backup = backed_up(own_server, own_server.url("shop"), tmp_path)
+    with EmbeddedServer(primary=own_server) as standby:
+        wait_until(
+            lambda: own_server.psql("SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'") == "1", 30
+        )
+        standby.psql("SELECT pg_wal_replay_pause()")
+        process = subprocess.Popen(
+            [*command("prove", backup, "--target", own_server.url("shop"), "--max-lag", "1s"), "--format", "json"],
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment(own_server),
+        )
+        said = []
+        with process:
+            assert process.stdout is not None
+            for line in process.stdout:
+                said.append(line)
+                if "held: a standby is" in line:
+                    standby.psql("SELECT pg_wal_replay_resume()")
+        assert process.returncode == 0, said
+        assert any("held: a standby is" in line for line in said)
+        assert any("goes on: the standby is" in line for line in said)

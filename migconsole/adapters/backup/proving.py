@@ -7,6 +7,7 @@ not armed is dropped and made anew; nothing of a restore that was cut off is eve
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,7 @@ from migconsole.adapters.backup.reporting import Reporter
 from migconsole.adapters.backup.restoring import Filling, RestoreError, fill, timed
 from migconsole.adapters.backup.tools import Running, Toolbox
 from migconsole.adapters.postgres.sides import SideKeeper
+from migconsole.domain.lag import LagClock
 from migconsole.domain.quantities import format_duration, format_size
 from migconsole.domain.rollback import DatabaseRow, Mark, Marker, side_name
 from migconsole.domain.target import Target
@@ -199,13 +201,13 @@ class _Proving:
 
     async def _guard(self, running: Running, start: str) -> None:
         """Say what the restore costs the server, and hold it while a standby falls behind."""
-        limit = self._proof.max_lag
+        limit, clock = self._proof.max_lag, LagClock()
         looks = 0
         while True:
             await asyncio.sleep(LOAD_EVERY)
             load = await self._keeper.load(start)
             looks += 1
-            lag = load.lag or 0.0
+            lag = max(load.lag or 0.0, clock.lag(time.monotonic(), load.written, load.behind))
             if not running.held and lag > limit:
                 running.hold()
                 self._reporter.say(

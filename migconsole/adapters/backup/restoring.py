@@ -24,10 +24,10 @@ from migconsole.adapters.backup.tools import Ended, Running, Toolbox, conninfo
 from migconsole.adapters.postgres.dumping import copy_progress
 from migconsole.adapters.postgres.observing import observe
 from migconsole.adapters.postgres.sides import analyze, create_extensions
-from migconsole.domain.manifest import COUNTED, compare
+from migconsole.domain.manifest import COUNTED, Observed, compare
 from migconsole.domain.target import Target
 from migconsole.domain.toc import read_toc
-from migconsole.errors import TargetError
+from migconsole.errors import MigconsoleError
 
 ERROR = re.compile(r"pg_restore: error: ")
 HARMLESS = "transaction_timeout"
@@ -66,14 +66,16 @@ async def fill(filling: Filling, reporter: Reporter) -> None:
     manifest = filling.backup.manifest
     async with timed(filling.durations, "restore_s"):
         await _restore_all(filling, reporter)
-    reporter.say("gathering statistics")
+    reporter.say("gathering statistics, and comparing with the manifest")
     tables = [entry.full_name for entry in manifest.observed.relations if entry.kind in ("r", "m", "p")]
-    async with timed(filling.durations, "analyze_s"):
-        await analyze(filling.inside, filling.owner, tables, filling.jobs)
-    reporter.say("comparing with the manifest")
     hashed = {(e.schema, e.name) for e in manifest.observed.relations if e.kind in COUNTED and e.hash is not None}
-    async with timed(filling.durations, "compare_s"):
-        observed = await observe(filling.inside, filling.owner, hashed, max(2, filling.jobs))
+    try:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(_analyzed(filling, tables))
+            observing = group.create_task(_observed(filling, hashed))
+    except* MigconsoleError as errors:
+        raise errors.exceptions[0] from None
+    observed = observing.result()
     differences = compare(manifest, observed)
     if differences:
         raise RestoreError(
@@ -81,6 +83,16 @@ async def fill(filling: Filling, reporter: Reporter) -> None:
             "\n".join(differences[:30]),
             "The backup is not proven. Take another one; if it differs again, look at what is named here.",
         )
+
+
+async def _analyzed(filling: Filling, tables: Sequence[str]) -> None:
+    async with timed(filling.durations, "analyze_s"):
+        await analyze(filling.inside, filling.owner, tables, filling.jobs)
+
+
+async def _observed(filling: Filling, hashed: set[tuple[str, str]]) -> Observed:
+    async with timed(filling.durations, "compare_s"):
+        return await observe(filling.inside, filling.owner, hashed, max(2, filling.jobs))
 
 
 async def _restore_all(filling: Filling, reporter: Reporter) -> None:
@@ -150,7 +162,7 @@ async def _watch(filling: Filling, reporter: Reporter) -> None:
 
 async def _quietly(watching: Awaitable[None]) -> None:
     """Watching the load must not end a restore that goes well."""
-    with contextlib.suppress(TargetError):
+    with contextlib.suppress(MigconsoleError):
         await watching
 
 

@@ -30,7 +30,7 @@ from migconsole.domain.quantities import format_duration, format_size
 from migconsole.domain.target import Target
 from migconsole.domain.toc import Entry, data_entries, filtered, read_toc, relations
 from migconsole.engine.ports import ServerIdentity
-from migconsole.errors import StoppedError, TargetError
+from migconsole.errors import MigconsoleError, StoppedError, TargetError
 
 LOCK_WAIT = 30
 """Seconds pg_dump waits for a table's lock before it gives up: it must not stand in a queue before the application."""
@@ -199,9 +199,7 @@ class _Taking:
                 noted = group.create_task(self._globals())
                 group.create_task(self._read_all(entries))
                 hashed = group.create_task(self._hash())
-        except* BackupError as errors:
-            raise errors.exceptions[0] from None
-        except* TargetError as errors:
+        except* MigconsoleError as errors:
             raise errors.exceptions[0] from None
         sums = hashed.result() | await asyncio.to_thread(self._hash_extras)
         return counted.result(), entries, sums, noted.result()

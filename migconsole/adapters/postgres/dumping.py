@@ -12,6 +12,7 @@ from migconsole.adapters.postgres.queries import load
 from migconsole.domain.quantities import format_duration
 from migconsole.domain.target import Target
 from migconsole.domain.text import sanitise_line
+from migconsole.errors import MigconsoleError
 
 _POLL = 1.0
 
@@ -61,7 +62,7 @@ async def copy_progress(
                 running = {key: min(1.0, count / (expected.get(key) or count or 1)) for key, count in now.items()}
                 part = sum(weights.get(key, 0) * share for key, share in running.items())
                 yield round(sum(weights.get(key, 0) for key in finished) + part)
-    except FAILURES:
+    except (*FAILURES, MigconsoleError):
         return
 
 

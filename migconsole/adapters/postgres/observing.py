@@ -17,7 +17,7 @@ from migconsole.adapters.postgres.failures import FAILURES, querying
 from migconsole.adapters.postgres.queries import load
 from migconsole.domain.manifest import COUNTED, Extension, Observed, Properties, Relation, SequenceValue, Statement
 from migconsole.domain.target import Target
-from migconsole.errors import TargetError
+from migconsole.errors import MigconsoleError, TargetError
 
 LOCK_TIMEOUT = 10.0
 """Seconds a reading session waits for a table that somebody has locked exclusively: then the backup is not green."""
@@ -272,7 +272,7 @@ async def count_all(
         async with asyncio.TaskGroup() as group:
             for _ in range(max(1, min(jobs, len(tables)))):
                 group.create_task(worker())
-    except* FAILURES as errors:
+    except* (*FAILURES, MigconsoleError) as errors:
         raise querying(errors.exceptions[0], target, 0, LOCK_TIMEOUT) from None
     return tuple(done[entry.relation.oid] for entry in listed)
 

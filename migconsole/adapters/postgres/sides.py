@@ -23,7 +23,7 @@ from migconsole.adapters.postgres.observing import rows
 from migconsole.domain.manifest import Extension, Properties
 from migconsole.domain.rollback import DatabaseRow, Mark, Marker, literal, operator_lock_key, quoted
 from migconsole.domain.target import Target
-from migconsole.errors import StoppedError, TargetError
+from migconsole.errors import MigconsoleError, StoppedError, TargetError
 
 DROP_PATIENCE = 10.0
 """Seconds in which the sessions of a side database must be gone after they were ended."""
@@ -272,5 +272,5 @@ async def analyze(target: Target, run: str, tables: Sequence[str], jobs: int) ->
             async with asyncio.TaskGroup() as group:
                 for _ in range(max(1, min(jobs, len(left)))):
                     group.create_task(worker())
-        except* FAILURES as errors:
+        except* (*FAILURES, MigconsoleError) as errors:
             raise querying(errors.exceptions[0], target, 0, 10) from None

@@ -35,6 +35,10 @@ def _opening(command: F) -> F:
             click.option(
                 "--var", "variables", metavar="NAME=VALUE", multiple=True, help="Set a variable of the checklist."
             ),
+            click.option(
+                "--t0", metavar="TIME", default="", help="When T-0 is: 23:30, 20m, now, 2026-11-25 23:30Z (UTC)."
+            ),
+            click.option("--window", metavar="2h", default="", help="The change window from T-0, or when it ends."),
             click.option("--read-only", is_flag=True, help="Watch; nothing can be decided or run."),
             click.option(
                 "--headless", is_flag=True, help="Without a screen: a line per item, stops where a person is needed."
@@ -56,6 +60,9 @@ def _opening(command: F) -> F:
                 help="Headless: the target's name, for destructive actions.",
             ),
             click.option("--stop-after", metavar="ITEM", default="", help="Headless: end well after this item."),
+            click.option(
+                "--vote", "votes", metavar="ROLE=GO:INITIALS", multiple=True, help="Headless: a role's vote at gates."
+            ),
             click.option("--watch", is_flag=True, help="Headless: start the background process that samples health."),
             click.option(
                 "--theme", metavar="NAME", default="", help="A theme's name; themes can be switched live, too."
@@ -123,6 +130,8 @@ def _options(state_dir: str | None, given: dict[str, Any]) -> Any:
         actor=given["actor"] or "",
         variables=_pairs(given["variables"], "--var NAME=VALUE"),
         read_only=given["read_only"],
+        t0=given["t0"],
+        window=given["window"],
         theme=given["theme"],
         mouse=not given["no_mouse"],
     )
@@ -132,7 +141,7 @@ def _open(given: dict[str, Any], start: Callable[[], Awaitable[Any]], chosen: An
     from migconsole.wiring import surfaces  # noqa: PLC0415 - start-up time of the commands that need none of it
 
     if not given["headless"]:
-        for name in ("attest_all", "answers", "alternatives", "allow", "confirm", "stop_after", "watch"):
+        for name in ("attest_all", "answers", "alternatives", "allow", "confirm", "stop_after", "votes", "watch"):
             if given[name]:
                 raise UsageError(f"--{name.replace('_', '-').rstrip('s')} goes with --headless")
         _demand_terminal("the same command with --headless")
@@ -146,6 +155,7 @@ def _open(given: dict[str, Any], start: Callable[[], Awaitable[Any]], chosen: An
         allow=given["allow"] or "",
         confirm=given["confirm"],
         stop_after=given["stop_after"],
+        votes=_pairs(given["votes"], "--vote ROLE=GO:INITIALS"),
     )
     watch = chosen if given["watch"] else None
     sys.exit(asyncio.run(surfaces.headless(start, permissions, _say, watch=watch)))

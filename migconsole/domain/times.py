@@ -56,6 +56,36 @@ def _from_t0(text: str, t0: datetime | None) -> datetime:
         raise MomentError(f"“{text[:40]}” is no moment; {FORMS}") from None
 
 
+def settle(
+    t0: str, window: str, now: datetime, begin: datetime | None = None, end: datetime | None = None
+) -> tuple[datetime | None, datetime | None]:
+    """T-0 and the window's end from what a person wrote; what is "" stays as ``begin`` and ``end`` have it.
+
+    ``window`` is a length from T-0 ("2h") or the moment of its end. A change window does not move with T-0.
+    Raises MomentError.
+    """
+    if t0.strip():
+        begin = parse_moment(t0, now, begin)
+    if window.strip():
+        end = _end(window.strip(), now, begin)
+    if begin is not None and end is not None and end <= begin:
+        raise MomentError(f"the window would end {end:%H:%M}, and T-0 is {begin:%H:%M} UTC; move both")
+    return begin, end
+
+
+def _end(window: str, now: datetime, begin: datetime | None) -> datetime:
+    try:
+        length = parse_duration(window)
+    except QuantityError:
+        return parse_moment(window, now, begin)
+    if begin is None:
+        raise MomentError("a window's length counts from T-0; give T-0 as well")
+    try:
+        return begin + timedelta(seconds=length)
+    except OverflowError:
+        raise MomentError(f"“{window[:40]}” is too long") from None
+
+
 def instant(iso: str) -> datetime | None:
     """A recorded time as a datetime in UTC, None for what is none.
 

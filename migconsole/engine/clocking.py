@@ -8,9 +8,8 @@ from datetime import UTC, datetime, timedelta
 from migconsole.domain.checklist import Checklist
 from migconsole.domain.clock import Clock, reckon
 from migconsole.domain.events import Kind
-from migconsole.domain.quantities import QuantityError, parse_duration
 from migconsole.domain.run import Run
-from migconsole.domain.times import MomentError, instant, parse_moment, stamp
+from migconsole.domain.times import MomentError, instant, parse_moment, settle, stamp
 from migconsole.domain.timetable import DECISIONS, LAST_SAFE_ABORT, WINDOW_END
 from migconsole.domain.tripwires import WireState
 from migconsole.engine.recorder import Recorder
@@ -82,10 +81,10 @@ class Clocking:
             raise UsageError("Nothing is set", remedy="Give T-0, the window, or both.")
         if table.settings and len(reason.strip()) < REASON:
             raise UsageError("Moving the clock needs a reason", remedy="It is on record, and everybody sees it.")
-        begin = self.moment(t0) if t0.strip() else table.t0
-        end = self._end(window, begin) if window.strip() else self._shifted(begin)
-        if begin is not None and end is not None and end <= begin:
-            raise UsageError("The window ends before T-0", f"T-0 {begin:%H:%M}, window until {end:%H:%M} UTC")
+        try:
+            begin, end = settle(t0, window, self.now(), table.t0, table.window_end)
+        except MomentError as error:
+            raise UsageError("The clock cannot be set so", str(error)) from None
         data = {
             "t0": stamp(begin) if begin else "",
             "window_end": stamp(end) if end else "",
@@ -94,24 +93,6 @@ class Clocking:
         }
         await self._recorder.record(Kind.CLOCK_SET, data, decision=True)
         await self.watch()
-
-    def _end(self, window: str, begin: datetime | None) -> datetime:
-        try:
-            length = parse_duration(window.strip())
-        except QuantityError:
-            return self.moment(window)
-        if begin is None:
-            raise UsageError("The window's length counts from T-0, which is not set", remedy="Give T-0 as well.")
-        return begin + timedelta(seconds=length)
-
-    def _shifted(self, begin: datetime | None) -> datetime | None:
-        """The window's end when T-0 alone moves: it stays, change windows do; before T-0 it cannot be."""
-        end = self._run.clock.window_end
-        if end is not None and begin is not None and end <= begin:
-            raise UsageError(
-                "T-0 would lie after the window's end", f"The window ends {end:%H:%M} UTC.", "Move the window as well."
-            )
-        return end
 
     async def decide(self, decision: str, reason: str) -> None:
         """Put on record what the driver decided once backing out no longer fits into the window."""

@@ -29,7 +29,8 @@ class Permissions:
 
     ``attest_all`` is the reason with which manual items are attested, "" for none. ``allow`` holds dangers that may
     run; ``confirm`` is the typed name for destructive ones. ``answers`` maps item ids to values, ``alternatives`` item
-    ids to the number of the alternative to take (from 1). ``stop_after`` is an item id.
+    ids to the number of the alternative to take (from 1). ``stop_after`` is an item id. ``votes`` maps a role to its
+    vote ("go" or "no-go") and initials, cast at each gate that the run comes to; nothing else ever votes.
     """
 
     attest_all: str = ""
@@ -38,6 +39,7 @@ class Permissions:
     answers: Mapping[str, str] = field(default_factory=dict)
     alternatives: Mapping[str, int] = field(default_factory=dict)
     stop_after: str = ""
+    votes: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
 
 class _Halt(Exception):
@@ -90,6 +92,10 @@ class Headless:
 
     def _check_names(self) -> None:
         known = {located.item.id for located in self._session.checklist.walk()}
+        roles = {role for gate in self._session.checklist.gates for role in gate.roles}
+        strangers = sorted(set(self._permissions.votes) - roles)
+        if strangers:
+            raise UsageError(f"“{strangers[0]}” has no vote in this checklist", f"Roles: {', '.join(sorted(roles))}.")
         named = {*self._permissions.answers, *self._permissions.alternatives, self._permissions.stop_after} - {""}
         unknown = sorted(named - known)
         if unknown:
@@ -106,6 +112,7 @@ class Headless:
             await session.finished(item.id, record.last.number)
             await self._after(located)
             return
+        await self._gates(located)
         alternative = self._permissions.alternatives.get(item.id, 0) - 1
         alternative = session.default_alternative(item.id) if alternative < 0 else alternative
         action = session.effective(item.id, alternative).step.action
@@ -118,6 +125,19 @@ class Headless:
             await self._attest(located)
         else:
             await self._run(located, alternative)
+
+    async def _gates(self, located: Located) -> None:
+        """Cast the votes that were given, and stop where they do not open every gate before the item."""
+        for standing in self._session.gates.before(located):
+            for role in (*standing.missing, *standing.stale):
+                if role in self._permissions.votes:
+                    vote, initials = self._permissions.votes[role]
+                    await self._session.gates.vote(standing.gate.id, role, vote, initials, "said on the command line")
+                    self._say(f"    {role} ({initials}): {vote.upper()} at “{standing.gate.title}”")
+        for standing in self._session.gates.before(located):
+            if not standing.open:
+                why = "Roles vote in the console (V), or with --vote ROLE=GO:INITIALS; --attest-all never does."
+                raise _Halt(EXIT_STOPPED, f"{standing.reason}\n{why}")
 
     async def _answer(self, located: Located, action: Answer) -> None:
         item = located.item

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 from dotenv import dotenv_values
@@ -28,10 +29,12 @@ from migconsole.domain.events import Draft, Kind
 from migconsole.domain.secrets import Secret, Secrets
 from migconsole.domain.shell import Command, UnreadableError, commands
 from migconsole.domain.target import Target
+from migconsole.domain.times import MomentError, settle, stamp
 from migconsole.domain.variables import Resolver, UnresolvedError
 from migconsole.engine.ports import Surroundings
 from migconsole.engine.session import Session
 from migconsole.errors import JournalError, StoppedError, UsageError
+from migconsole.wiring import estimates
 from migconsole.wiring.desk import RunDesk
 from migconsole.wiring.recording import RunRecord
 
@@ -55,6 +58,8 @@ class Options:
     theme: str = ""
     mouse: bool = True
     project: Path | None = None
+    t0: str = ""
+    window: str = ""
 
 
 async def create(name: str, options: Options) -> Session:
@@ -63,7 +68,9 @@ async def create(name: str, options: Options) -> Session:
     project = options.project or Path.cwd()
     given = _given(loaded.checklist, options.variables)
     surroundings = _surroundings(loaded.checklist, project, options, given)
+    clock = _clock(options)
     store = RunStore(state_directory(options.state_dir))
+    learned = estimates.learn(store, loaded.checklist.title)
     directory, run_id = store.create(loaded.checklist.title, loaded.source)
     actor = options.actor or processes.login_name()
     console = Console.here(actor)
@@ -84,6 +91,10 @@ async def create(name: str, options: Options) -> Session:
         data = {key: redact(value) if isinstance(value, str) else value for key, value in opened.items()}
         data["variables"] = {key: redact(value) for key, value in given.items()}
         await journal.append(Draft(Kind.RUN_OPENED, data, actor, key="run.opened"))
+        if learned:
+            await journal.append(Draft(Kind.ESTIMATES_LEARNED, {"items": learned}, actor, key="estimates.learned"))
+        if clock:
+            await journal.append(Draft(Kind.CLOCK_SET, clock, actor, key="clock.set:option"))
     except JournalError:
         shutil.rmtree(directory.path, ignore_errors=True)
         raise
@@ -98,6 +109,8 @@ async def resume(name: str | None, options: Options) -> Session:
 
 async def reopen(directory: RunDirectory, options: Options) -> Session:
     """Open a run by its directory. Raises StoppedError when today's target is not the run's."""
+    if options.t0 or options.window:
+        raise UsageError("A run's clock is moved on record", remedy="Move it in the console (O), with a reason.")
     if options.variables:
         raise UsageError(
             "A run keeps the variables it was opened with", remedy="Change them in the console, on record."
@@ -177,6 +190,18 @@ def database(
         past=RunPast(directory.path, checklist, redact=setting.surroundings.redact),
         lock_timeout=lock_timeout,
     )
+
+
+def _clock(options: Options) -> dict[str, str]:
+    """What ``--t0`` and ``--window`` say, for the journal; {} when they were not given. Raises UsageError."""
+    if not options.t0 and not options.window:
+        return {}
+    try:
+        t0, end = settle(options.t0, options.window, datetime.now(UTC))
+    except MomentError as error:
+        raise UsageError("--t0 and --window cannot be used so", str(error)) from None
+    named = {"t0": stamp(t0) if t0 else "", "window_end": stamp(end) if end else ""}
+    return {**named, "source": "option", "reason": ""}
 
 
 def _given(checklist: Checklist, variables: Mapping[str, str]) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import Any
 
 import humanize
@@ -15,6 +16,7 @@ from migconsole.domain.checklist import Checklist
 from migconsole.domain.run import Run, fold, left, overall, progress
 from migconsole.engine.ports import RunSummary
 from migconsole.errors import MigconsoleError
+from migconsole.wiring import standing
 
 
 def summaries(state_dir: str | None) -> list[RunSummary]:
@@ -58,7 +60,7 @@ def summary_line(summary: RunSummary) -> str:
 
 
 def status(state_dir: str | None, name: str | None) -> dict[str, Any]:
-    """Where a run stands, for JSON. ``clock`` and ``restore_point`` are null until something fills them."""
+    """Where a run stands, for JSON, with the clock as it is now."""
     directory = RunStore(state_directory(state_dir)).find(name)
     run, checklist = _load(directory)
     states: dict[str, int] = {}
@@ -108,7 +110,7 @@ def status(state_dir: str | None, name: str | None) -> dict[str, Any]:
         "progress": asdict(p),
         "counts": states,
         "items": items,
-        "clock": None,
+        **standing.data(run, checklist, datetime.now(UTC)),
         "restore_point": None,
         "alarms": [asdict(alarm) for alarm in run.alarms.values() if not alarm.cleared],
     }
@@ -124,6 +126,7 @@ def status_lines(data: dict[str, Any]) -> list[str]:
         f"  opened     {run['opened_at']} by {run['opened_by']}",
         f"  progress   {p['done']} of {p['total']}" + (f", {p['problems']} with problems" if p["problems"] else ""),
     ]
+    lines += standing.lines(data)
     if data["target"]["changed"]:
         lines.append("  CHANGED    " + "; ".join(data["target"]["changed"]))
     if run["hold"]:

@@ -15,7 +15,7 @@ from migconsole.domain.checklist import Danger
 from migconsole.engine.headless import Headless, Permissions
 from migconsole.engine.ports import RunSummary
 from migconsole.engine.session import Session
-from migconsole.errors import EXIT_INTERRUPTED, TargetError
+from migconsole.errors import EXIT_INTERRUPTED, TargetError, UsageError
 from migconsole.wiring import health, opening, overview
 from migconsole.wiring.opening import Options
 
@@ -25,6 +25,12 @@ Opening = Callable[[], Awaitable[Session]]
 def demo_answers(now: datetime) -> dict[str, str]:
     """What the headless demo answers to the pack's questions that have no default: a window that begins at once."""
     return {"maintenance-window": f"{now:%Y-%m-%dT%H:%MZ} 2h"}
+
+
+def demo_votes() -> dict[str, tuple[str, str]]:
+    """How the roles of the pack vote in the headless demo: each says GO, explicitly, as ``--vote`` does."""
+    roles = ("Database Admin", "DevOps Lead", "Application Lead", "QA Lead")
+    return {role: ("go", "demo") for role in roles}
 
 
 class RunLibrary:
@@ -75,10 +81,22 @@ def permissions(
     allow: str,
     confirm: str,
     stop_after: str,
+    votes: Mapping[str, str] | None = None,
 ) -> Permissions:
     """What the command line allows a headless run."""
     dangers = frozenset({Danger(allow)}) if allow else frozenset[Danger]()
-    return Permissions(attest_all, dangers, confirm, dict(answers), dict(alternatives), stop_after)
+    cast = {role: _vote(role, text) for role, text in (votes or {}).items()}
+    return Permissions(attest_all, dangers, confirm, dict(answers), dict(alternatives), stop_after, cast)
+
+
+def _vote(role: str, text: str) -> tuple[str, str]:
+    """A vote as the command line gives it, ``GO:INITIALS``. Raises UsageError."""
+    word, _, initials = text.partition(":")
+    if word.strip().lower() not in ("go", "no-go") or not initials.strip():
+        raise UsageError(
+            f"“{role}={text}” is no vote", remedy="Write --vote ROLE=GO:INITIALS, with a person's initials."
+        )
+    return word.strip().lower(), initials.strip()
 
 
 async def headless(
@@ -133,7 +151,10 @@ def demo(scenario: str, *, keep: bool, headless_run: bool, options: Options, say
 
         if headless_run:
             allowed = Permissions(
-                attest_all="demo run", allow=frozenset({Danger.MUTATING}), answers=demo_answers(datetime.now(UTC))
+                attest_all="demo run",
+                allow=frozenset({Danger.MUTATING}),
+                answers=demo_answers(datetime.now(UTC)),
+                votes=demo_votes(),
             )
             code = asyncio.run(headless(start, allowed, say))
         else:

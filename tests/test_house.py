@@ -67,6 +67,7 @@ LONG = {
     "migconsole/domain/limits.py": "a table: the limits of each probe with their sources",
     "migconsole/domain/run.py": "the fold: one handler for each event, worth reading from top to bottom",
     "migconsole/engine/ports.py": "signatures only: all that the engine asks of the world, in one place",
+    "migconsole/tui/commands.py": "the registry: one row for each thing that can be asked for, and its rule",
     "migconsole/engine/session.py": "the facade: one short method for each thing a screen can ask",
 }
 """Modules of more than 400 lines, and why each is better whole."""

@@ -43,6 +43,10 @@ class Clocking:
     def _run(self) -> Run:
         return self._recorder.run
 
+    def use(self, now: Callable[[], datetime]) -> None:
+        """Take the time from where the surface takes it, so that what is drawn and what is judged agree."""
+        self._now = now
+
     def now(self) -> datetime:
         """The time in UTC, the server's where it is known."""
         return self.server(self._now())

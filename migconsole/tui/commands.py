@@ -11,6 +11,7 @@ from textual.binding import Binding, BindingType
 
 from migconsole.domain.checklist import Answer, Item
 from migconsole.domain.policy import ALLOWED, Command, Verdict
+from migconsole.tui import conduct_commands
 from migconsole.tui.record_commands import run_commands, run_or_tell, sign_off_commands, timeline_commands
 from migconsole.tui.rollback_commands import rollback_commands, wizard_commands
 
@@ -277,6 +278,7 @@ COMMANDS: tuple[UiCommand, ...] = (
     _c("hand_over", "H", "hand over", "Let another console drive, or take over", _RUN, _R, _hand_over),
     _c("start_work", "R", "go on", "After a resume: work goes on", _RUN, _R, _start_work, danger=True),
     *rollback_commands(_c, _R, _RUN),
+    *conduct_commands.run_commands(_c, _R, _RUN),
     _c("variables", "v", "variables", "Values the commands use", _RUN, _R, _in_run),
     *run_commands(_c, _R, _RUN),
     _c("timeline", "t 5", "timeline", "Everything that happened", _RUN, _R, _in_run),
@@ -357,7 +359,7 @@ def verdict(command: UiCommand, context: Context) -> Verdict:
     if command.danger and session is not None:
         if session.read_only:
             return _no("this console is read-only")
-        if not session.driving:
+        if not session.driving and not conduct_commands.while_watching(command.id, context):
             return _no("this console watches; H takes over")
     return command.enabled(context)
 
@@ -365,7 +367,8 @@ def verdict(command: UiCommand, context: Context) -> Verdict:
 def removed(command: UiCommand, context: Context) -> bool:
     """Whether a command has no place on this console at all: a console that may not act does not offer to."""
     session = context.session
-    return command.danger and session is not None and (session.read_only or not session.driving)
+    watches = session is not None and not session.driving and not conduct_commands.while_watching(command.id, context)
+    return command.danger and session is not None and (session.read_only or watches)
 
 
 def in_scope(context: Context) -> Iterator[UiCommand]:

@@ -7,7 +7,7 @@ from typing import Any
 from migconsole.domain.checklist import Checklist
 from migconsole.domain.events import Event, Kind
 from migconsole.domain.text import sanitise_line
-from migconsole.tui import format
+from migconsole.tui import conduct_words, format
 from migconsole.tui.item_text import OUTCOMES
 
 MARKS = {
@@ -65,7 +65,7 @@ def _described(event: Event, data: Any, item: str) -> tuple[str, str, str]:
         return _sensed(data, item)
     if kind == Kind.NOTE:
         return "✎", "$accent", f"{f'{item}: ' if item else ''}{data.get('text', '')}"
-    return _plain(event, data)
+    return conduct_words.describe(event, item) or _plain(event, data)
 
 
 def _plain(event: Event, data: Any) -> tuple[str, str, str]:

@@ -41,6 +41,7 @@ class Openings(Exits):
 
     async def enter(self, session: Session) -> None:
         """Open a session unless it is, and show it; after an absence, what happened meanwhile."""
+        session.clock.use(self.clock.utc)
         if not self._opened and not await self._open(session):
             return
         self.session, self._opened = session, True

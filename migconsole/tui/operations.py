@@ -24,9 +24,11 @@ from migconsole.engine.resolve import Confirmation, Preview
 from migconsole.errors import StoppedError, UsageError
 from migconsole.tui.by_hand import ByHandOperations
 from migconsole.tui.commands import Context
+from migconsole.tui.conducting import Conducting
 from migconsole.tui.handover import give_terminal
 from migconsole.tui.item_text import first_line
 from migconsole.tui.rollbacks import Rollbacks
+from migconsole.tui.rows import RowKind
 from migconsole.tui.screens.dialogs.base import Choice, ChoiceDialog, Dialog, Field, FormDialog, at_least
 from migconsole.tui.screens.dialogs.confirm import ConfirmDialog, TypedDialog
 from migconsole.tui.screens.dialogs.evidence import EvidenceDialog
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
     pass
 
 
-class Operations(Rollbacks, ByHandOperations):
+class Operations(Conducting, Rollbacks, ByHandOperations):
     """Bound to the application and the main screen it belongs to."""
 
     # -- running --------------------------------------------------------------------------------------------------
@@ -61,6 +63,9 @@ class Operations(Rollbacks, ByHandOperations):
         row = self._screen.steps.cursor
         if row is not None and row.folded is not None:
             self._screen.steps.toggle()
+            return
+        if row is not None and row.kind is RowKind.TRIPWIRE:
+            await self.tripwires(context)
             return
         item = context.item
         if item is None:
@@ -167,7 +172,7 @@ class Operations(Rollbacks, ByHandOperations):
             fields = [
                 Field("reason", "reason", check=at_least(3)),
                 Field("owner", "owner", self._session.actor, check=at_least(1)),
-                Field("until", "expected end (optional)", placeholder="14:30 UTC"),
+                Field("until", "expected end (optional; moves the forecast)", placeholder="20m, or 14:30 (UTC)"),
             ]
             text = "Nothing that changes anything starts while the run is on hold. What runs goes on."
             said = await self._app.ask(FormDialog("Hold the run", text, fields, self._clock))
@@ -190,16 +195,16 @@ class Operations(Rollbacks, ByHandOperations):
             names = (
                 ", ".join(f"{sanitise_line(p.actor, 30)} on {sanitise_line(p.host, 30)}" for p in others) or "nobody"
             )
-            text = f"This console will only watch. Looking now: {names}."
-            choices = [
-                Choice("stay", "b", "keep driving"),
-                Choice("hand", "y", "hand over", "the next console that asks drives", True),
-            ]
-            if await self._app.ask(ChoiceDialog("Hand over", text, choices, self._clock)) == "hand":
-                await session.hand_over()
+            text = f"This console will only watch; the next one that asks drives. Looking now: {names}."
+            fields = [Field("note", "note to whoever goes on", check=at_least(3))]
+            said = await self._app.ask(FormDialog("Hand over", text, fields, self._clock))
+            if said is not None:
+                await session.hand_over(said["note"])
             return
         driver = sanitise_line(session.run.driver_actor) or "nobody"
-        text = f"Driving now: {driver}. A console that is alive is not displaced; say why you take over."
+        left = session.run.handover
+        note = f" {sanitise_line(left.actor, 30)} leaves the note: “{sanitise(left.text, 500)}”." if left else ""
+        text = f"Driving now: {driver}.{note} A console that is alive is not displaced; say why you take over."
         reason = await self._reason("Take over", text, 3)
         if reason is None:
             return

@@ -109,7 +109,7 @@ class Rollbacks:
 
     async def _why(self) -> dict[str, str] | None:
         fields = [
-            Field("reason", "reason, as it will be told", check=at_least(REASON)),
+            Field("reason", "reason, as it will be told", self._session.tripwires.reason(), check=at_least(REASON)),
             Field("by", "who decides", self._session.actor, check=at_least(2)),
         ]
         text = (

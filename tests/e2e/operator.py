@@ -117,6 +117,21 @@ class Operator:
             self._accept(item, "y", started)
         return self.settled(item)
 
+    def say_go(self, initials: str) -> None:
+        """Vote GO for every role of the gate that waits, each with initials."""
+        self.console.press("V")
+        roles = next(iter(self.checklist.gates)).roles
+        for number in range(len(roles)):
+            self.console.wait_for("n NO-GO", timeout=20)
+            self.press_after_dead_time("g")
+            self.console.wait_for("initials of the", timeout=20)
+            self.console.type(initials)
+            self.console.press("enter")
+            wait_until(lambda count=number + 1: sum(map(len, self.run().gates.votes.values())) == count, timeout=20)
+        self.console.wait_for("n NO-GO", timeout=20)
+        self.console.press("escape")
+        self.console.wait_gone("n NO-GO")
+
     def press_after_dead_time(self, key: str) -> None:
         """A dialog takes no answer in its first moments."""
         opened = time.monotonic()

@@ -12,6 +12,7 @@ from textual.content import Content
 from textual.widget import Widget
 
 from migconsole.domain.checklist import Item
+from migconsole.domain.run import overall
 from migconsole.domain.text import sanitise_line
 from migconsole.engine.session import Session
 from migconsole.tui import strip
@@ -193,10 +194,12 @@ class MainScreen(ChecklistKeys, OutputKeys):
         item = row.item if row else None
         self.query_one(ItemPane).show(self.session, item, self.alternative(item) if item else 0, heading)
         tree = self.steps
+        count = overall(self.session.run, self.session.checklist)
+        far = f" · {count.done} of {count.total}" if self.session.run.clock.settings else ""
         # Not in the status row: what stands there hides why a key does nothing.
         mode = " · INSTRUCTION MODE: nothing runs (I)" if self.session.by_hand.on else ""
         tree.border_title = Content(
-            f"Checklist{mode}" + (f" · filter {sanitise_line(self.filter_text, 30)}" if tree.filtered else "")
+            f"Checklist{far}{mode}" + (f" · filter {sanitise_line(self.filter_text, 30)}" if tree.filtered else "")
         )
         self.show_keys()
 

@@ -7,11 +7,14 @@ from textual.content import Content
 from textual.widget import Widget
 
 from migconsole.domain import restore_gate
+from migconsole.domain.lifecycle import RunState
 from migconsole.domain.restore_points import PointState
 from migconsole.domain.run import overall
 from migconsole.domain.text import sanitise_line
+from migconsole.domain.tripwires import WireState
 from migconsole.engine.session import Session
 from migconsole.tui import format
+from migconsole.tui.clock_line import clock_line, hour
 from migconsole.tui.format import Clock
 from migconsole.tui.lines import Part, part, spread
 
@@ -51,7 +54,10 @@ class Banner(Widget):
         width = self.content_size.width
         if self._session is None:
             return Content("")
-        return Content("\n").join([self._server(self._session, width), self._progress(self._session, width)])
+        session = self._session
+        timed = session.run.clock.t0 is not None or session.run.clock.window_end is not None
+        second = self._time(session, width) if timed else self._progress(session, width)
+        return Content("\n").join([self._server(session, width), second])
 
     def _server(self, session: Session, width: int) -> Content:
         environment = session.run.environment or session.checklist.target.environment
@@ -91,9 +97,16 @@ class Banner(Widget):
         if session.run.changed:
             modes.append(part(" TARGET CHANGED ", "bold reverse $danger", 10))
         if session.run.hold:
-            modes.append(part(" ON HOLD ", "bold reverse $caution", 10))
+            modes.append(part(f" ON HOLD{self._until(session)} ", "bold reverse $caution", 10))
+        elif session.run.life.ended:
+            modes.append(part(f" {session.run.state.value.upper()} ", "bold reverse $accent", 10))
+        elif session.conduct.amended:
+            modes.append(part("amended since approval", "bold $caution", 7))
+        elif session.run.state in (RunState.DRAFT, RunState.COMMITTED):
+            modes.append(part(session.run.state.value, "$muted", 4))
         if self._waiting:
             modes.append(part(" RESUMED · R goes on ", "bold reverse $caution", 9))
+        modes += self._others(session)
         if session.read_only:
             modes.append(part("read-only ", "bold $caution", 8))
         elif session.driving:
@@ -102,6 +115,42 @@ class Banner(Widget):
             driver = sanitise_line(session.run.driver_actor, 30)
             modes.append(part(f"watching{f', {driver} drives' if driver else ''} ", "bold $caution", 8))
         return modes
+
+    def _until(self, session: Session) -> str:
+        """When the hold is expected to end, and that it is over."""
+        hold = session.run.hold
+        until = format.moment(hold.until) if hold is not None else None
+        if until is None:
+            return ""
+        now = session.clock.server(self._clock.utc())
+        return f" until {hour(until, now)}{' ▲ overdue' if until < now else ''}"
+
+    def _others(self, session: Session) -> list[Part]:
+        """Who else is here: everybody in the room knows who sees the same."""
+        names = sorted({sanitise_line(p.actor, 16) for p in session.presences if p.console != session.console_id})
+        if not names:
+            return []
+        shown = ", ".join(names[:2]) + (f" +{len(names) - 2}" if len(names) > 2 else "")
+        return [part(f"with {shown}", "$accent", 3)]
+
+    def _time(self, session: Session, width: int) -> Content:
+        """The clock, with what must not be overlooked beside it. How far the run is stands above the checklist then."""
+        right = self._pressing(session)
+        room = width - sum(piece.width + 2 for piece in right)
+        texts = clock_line(session.clock.at(self._clock.utc()), room, session.clock.skew)
+        return spread([Part(tuple(texts), 20)], right, width)
+
+    def _pressing(self, session: Session) -> list[Part]:
+        wires = session.tripwires.tripped()
+        unseen = sum(record.state is WireState.TRIPPED for _, record in wires)
+        count = overall(session.run, session.checklist)
+        parts = []
+        if wires:
+            style = "bold reverse $danger" if unseen else "bold $danger"
+            parts.append(part(f" ⚑ {len(wires)} tripped ", style, 10))
+        if count.problems:
+            parts.append(part(f"✘ {count.problems} ", "bold $danger", 9))
+        return parts
 
     def _progress(self, session: Session, width: int) -> Content:
         run = session.run
@@ -115,8 +164,9 @@ class Banner(Widget):
             left.append(part(f"✘ {count.problems} to resolve", "bold $danger", 9))
         if count.deferred:
             left.append(part(f"{count.deferred} deferred", "$muted", 3))
-        left.append(part("T-0 not set", "$muted", 4))
+        left.append(part("T-0 not set (O)", "$muted", 4))
         left += self._attempts(session)
+        left += [piece for piece in self._pressing(session) if "⚑" in piece.texts[0][0]]
         now = self._clock.utc()
         return spread(left, [part(f"{now:%H:%M:%S} UTC ", "$muted", 6)], width)
 

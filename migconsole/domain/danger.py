@@ -267,6 +267,7 @@ _READERS: dict[str, Callable[[list[Word]], bool]] = {
     "hostname": lambda arguments: not arguments,
     "kubectl": _subcommand("get", "describe", "logs", "version"),
     "mv": _move,
+    "migconsole": _subcommand("report", "status", "runs", "verify", "notify", "check"),
     "npx": _npx,
     "pg_restore": _pg_restore,
     "prisma": _PRISMA,

@@ -34,6 +34,9 @@ SPOT_FIRST, SPOT_LAST = 0.3, 5.0
 LOOK = 1.0
 """Seconds that a stop signal waits at most for the server to say what it would stop."""
 
+RUN = "MIGCONSOLE_RUN"
+"""The environment variable that tells a command the directory of its run: for copying the evidence elsewhere."""
+
 
 class Execution:
     """What attempts need from the outside, built from the surroundings of one run."""
@@ -179,7 +182,7 @@ class Execution:
 
     def _environment(self, step: Step, prepared: Prepared) -> tuple[dict[str, str], dict[str, str]]:
         """What a child is given on top of the bare environment: what may be written down, and what may not."""
-        environment = {**self._surroundings.child_environment, **prepared.exported}
+        environment = {**self._surroundings.child_environment, **prepared.exported, RUN: str(self._files.path)}
         hidden = {**self._surroundings.child_secrets, **prepared.exported_secrets}
         if step.lock_timeout is not None:
             options = environment.get("PGOPTIONS", "")

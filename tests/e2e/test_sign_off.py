@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import tarfile
 
 from tests.e2e.checklists import Desk
+from tests.e2e.pty import PROGRAM
 
 ROLES = ["Database Admin", "QA Lead"]
 ITEMS = (
@@ -46,4 +49,22 @@ def test_a_run_is_ended_signed_and_closed_from_the_command_line(desk: Desk) -> N
     assert closed.returncode == 0, closed.stderr
     assert json.loads(closed.stdout)["closed_at"]
     assert (desk.directory / "report.html").exists()
+    desk.assert_whole()
+
+
+def test_an_item_at_the_end_of_a_phase_copies_the_evidence_away(desk: Desk) -> None:
+    away = desk.project / "away"
+    away.mkdir()
+    copy = f'migconsole report "$MIGCONSOLE_RUN" --format bundle --output "{away}"'
+    path = {"PATH": f"{PROGRAM.parent}:{desk.environment()['PATH']}"}
+    desk.write(*ITEMS[:1], {"item": "Copy", "id": "copy", "run": copy, "danger": "read", "expect": {"exit": 0}})
+    done = desk.call("run", str(desk.path), "--headless", "--attest-all", "rehearsed", env=path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (bundle,) = away.iterdir()
+    with tarfile.open(bundle) as archive:
+        archive.extractall(away, filter="data")
+    folder = away / desk.directory.name
+    checked = subprocess.run(["sha256sum", "-c", "--quiet", "SHA256SUMS"], cwd=folder, check=False)
+    assert checked.returncode == 0
+    assert "Tell the users" in (folder / "report.md").read_text()
     desk.assert_whole()

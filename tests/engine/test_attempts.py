@@ -67,7 +67,8 @@ async def test_what_a_job_is_told(world: World) -> None:
     request = world.jobs.requests[0]
     assert (request.item, request.attempt, request.danger, request.timeout) == ("locked", 1, "mutating", None)
     assert (request.rows, request.columns) == (50, 160)
-    assert request.environment == {"PGHOST": "db1", "PGDATABASE": "app", "PGOPTIONS": "-c lock_timeout=2500"}
+    target = {"PGHOST": "db1", "PGDATABASE": "app", "PGOPTIONS": "-c lock_timeout=2500"}
+    assert request.environment == {**target, "MIGCONSOLE_RUN": str(world.path)}
     assert set(request.secrets) == {"PGPASSWORD", "DATABASE_URL"}
     assert request.app_name.startswith("mc/run-1234/")
     assert len(request.app_name) <= 63

@@ -10,7 +10,7 @@ import os
 import signal
 import time
 import tomllib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,16 +22,19 @@ from migconsole.adapters.checklists import Loaded
 from migconsole.adapters.health_store import HealthWriter
 from migconsole.adapters.jobs.detached import DetachedJobs
 from migconsole.adapters.journal.sqlite import Console, SqliteJournal, monotonic
-from migconsole.adapters.migrators.scripts import sums
+from migconsole.adapters.migrators.scripts import read, sums
 from migconsole.adapters.postgres.database import PostgresDatabase
 from migconsole.adapters.postgres.failures import UselessTargetError
+from migconsole.adapters.postgres.pending import pending
 from migconsole.adapters.postgres.probes.catalogue import PROBES, Hazard, Tier
 from migconsole.adapters.postgres.probes.runner import Probes, Watched
 from migconsole.adapters.runs import RunDirectory
+from migconsole.domain.checklist import Check, Checklist
 from migconsole.domain.events import Kind
 from migconsole.domain.readings import Reading
 from migconsole.domain.target import Target
 from migconsole.domain.thresholds import THRESHOLDS, Thresholds
+from migconsole.domain.touched import touched
 from migconsole.engine.attempts import Attempts
 from migconsole.engine.chores import RunChores
 from migconsole.engine.execution import Execution
@@ -49,6 +52,11 @@ from migconsole.wiring.opening import Options, Setting
 from migconsole.wiring.recording import RunRecord
 
 HEALTH = "health.db"
+
+MOST_TABLES = 200
+"""Tables of the run's own that are watched: as many as the largest ones that are watched beside them."""
+
+Tables = tuple[str, ...]
 _IN_STEPS = ("watch_sizes",)
 _STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
@@ -71,11 +79,20 @@ def duties() -> tuple[Duty, ...]:
 
 
 class TargetProbes:
-    """``engine.health_ports.HealthProbes`` over the sessions of a target. ``key`` is the run lock, 0 without a run."""
+    """``engine.health_ports.HealthProbes`` over the sessions of a target.
 
-    def __init__(self, target: Target, run: str = "", key: int = 0) -> None:
+    ``key`` is the run lock, 0 without a run. ``tables`` names what the run is about to change, for the watch on sizes;
+    None from it: that cannot be told now.
+    """
+
+    def __init__(
+        self, target: Target, run: str = "", key: int = 0, tables: Callable[[], Awaitable[Tables | None]] | None = None
+    ) -> None:
         self._probes = Probes(target, run)
         self._key = key
+        self._find = tables
+        self._tables: Tables | None = None
+        self._finding: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
         """Connect and prepare. A server that is away comes back by itself; one that is of no use raises."""
@@ -85,6 +102,7 @@ class TargetProbes:
             raise
         except MigconsoleError:
             pass
+        self._find_tables()
 
     async def hold(self) -> str:
         """The run lock: one run at a time changes a database."""
@@ -100,7 +118,12 @@ class TargetProbes:
 
     def watch(self, circumstances: Circumstances) -> None:
         """Say which sessions are the migration's and the dumps'."""
-        watched = Watched(app_names=circumstances.migrating, dumps=circumstances.dumping, running=circumstances.running)
+        watched = Watched(
+            tables=self._tables or (),
+            app_names=circumstances.migrating,
+            dumps=circumstances.dumping,
+            running=circumstances.running,
+        )
         if watched != self._probes.watched:
             self._probes.watched = watched
 
@@ -115,6 +138,15 @@ class TargetProbes:
     def retry(self) -> None:
         """Forget remembered refusals."""
         self._probes.retry()
+        self._find_tables()
+
+    def _find_tables(self) -> None:
+        """Look once which tables are about to change, until that is known: before T-0, and never in anybody's way."""
+        if self._find is not None and self._tables is None and (self._finding is None or self._finding.done()):
+            self._finding = asyncio.create_task(self._found(self._find), name="watcher tables")
+
+    async def _found(self, find: Callable[[], Awaitable[Tables | None]]) -> None:
+        self._tables = await find()
 
     async def texts(self, identifiers: Sequence[str]) -> Mapping[str, str]:
         """Statement texts."""
@@ -127,6 +159,9 @@ class TargetProbes:
 
     async def close(self) -> None:
         """End the sessions."""
+        if self._finding is not None:
+            self._finding.cancel()
+            await asyncio.gather(self._finding, return_exceptions=True)
         await self._probes.close()
 
 
@@ -222,7 +257,12 @@ async def watch_run(path: Path, options: Options, until: float, began: Callable[
             run = WatchedRun(journal, place, redact=redact, told=notifying.take, outdated=stale)
             chores, database = _chores(directory, loaded, setting, run)
             watcher = Watcher(
-                TargetProbes(setting.target, path.name[-4:], run_lock_key(setting.target)),
+                TargetProbes(
+                    setting.target,
+                    path.name[-4:],
+                    run_lock_key(setting.target),
+                    partial(_tables, loaded.checklist, setting, path.name[-4:]),
+                ),
                 HealthWriter(path / HEALTH, redact=redact),
                 duties(),
                 limits.judge,
@@ -243,6 +283,25 @@ async def watch_run(path: Path, options: Options, until: float, began: Callable[
     finally:
         lock.release()
     return EXIT_OK
+
+
+async def _tables(checklist: Checklist, setting: Setting, run: str) -> Tables | None:
+    """The tables that the pending migrations' SQL and the checklist's own checks name; None while that is unknown."""
+    actions = [way.step.action for located in checklist.walk() for way in located.item.steps]
+    named = [
+        str(name)
+        for action in actions
+        if isinstance(action, Check) and action.name == "tables_exist"
+        for name in action.arguments.get("tables") or ()
+    ]
+    project = setting.surroundings.project
+    try:
+        found = await pending(setting.target, project, {}, run=run)
+        files = await asyncio.to_thread(read, found.files, project)
+    except MigconsoleError:
+        return tuple(named) or None
+    touching = [name for file in files if file.is_sql for name in touched(file.text)]
+    return tuple(dict.fromkeys([*touching, *named]))[:MOST_TABLES]
 
 
 def _chores(

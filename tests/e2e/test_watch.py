@@ -47,6 +47,7 @@ phases:
         items: [{item: Do it, id: it, run: "true", danger: mutating}]
 """
 SLOW = 30.0
+STEP = {"item": "it", "attempt": 1, "kind": "run", "danger": "mutating", "text": "true"}
 
 
 @dataclass
@@ -554,3 +555,24 @@ def sessions_in(database: Database) -> int:
 
 def locks(database: Database) -> int:
     return int(database.server.psql("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted"))
+
+
+def test_the_tables_that_pending_migrations_change_are_watched(run: Watched, database: Database) -> None:
+    database.psql('CREATE TABLE orders (id int); CREATE TABLE "Item" (id int); CREATE TABLE other (id int)')
+    folder = run.options.project
+    assert folder is not None
+    migration = folder / "prisma" / "migrations" / "20300101000000_change" / "migration.sql"
+    migration.parent.mkdir(parents=True)
+    (folder / "prisma" / "migrations" / "migration_lock.toml").write_text('provider = "postgresql"\n')
+    migration.write_text('ALTER TABLE Orders ADD COLUMN a int; UPDATE "Item" SET id = 1;')
+    run.ensure()
+    reader = run.reader
+
+    def watched() -> set[str]:
+        reading = reader.latest("watch_sizes")
+        return {str(row["relation"]) for row in reading.rows if row["watched"]} if reading is not None else set()
+
+    os.close(os.open(run.path / watchers.RETRY, os.O_WRONLY | os.O_CREAT, 0o600))
+    asyncio.run(append(run.path, Draft(Kind.ATTEMPT_STARTED, STEP, "ada")))
+    asyncio.run(append(run.path, Draft(Kind.ATTEMPT_ENDED, {"item": "it", "attempt": 1, "outcome": "passed"}, "ada")))
+    wait_until(lambda: watched() == {"public.orders", 'public."Item"'}, SLOW, str(watched()))

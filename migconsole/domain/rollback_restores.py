@@ -125,7 +125,18 @@ def _before_drop(survey: Survey, keep: str, jobs: int) -> tuple[PlanStep, ...]:
         estimate=survey.measured.dump,
     )
     look, *others = leading
-    return (look, dump, *others, drop)
+    return (look, *_reopened(survey), dump, *others, drop)
+
+
+def _reopened(survey: Survey) -> tuple[PlanStep, ...]:
+    """A database that an earlier attempt has left fenced must let the dump of its data in."""
+    app = survey.app
+    if app is None or app.open:
+        return ()
+    expects = ((app.name, app.oid),)
+    opened = f"ALTER DATABASE {quoted(app.name)} WITH ALLOW_CONNECTIONS true"
+    title = f"Open {app.name} again, for the dump"
+    return (PlanStep("reopen", title, Act.STATEMENTS, (opened,), estimate=0.0, destructive=True, expects=expects),)
 
 
 def _drop(survey: Survey) -> PlanStep:

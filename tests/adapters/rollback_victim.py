@@ -12,13 +12,16 @@ import signal
 import sys
 from pathlib import Path
 
+from migconsole.adapters.backup.clients import Choice, choose, find_clients
 from migconsole.adapters.postgres.rollback.operator import PostgresOperator
 from migconsole.adapters.postgres.rollback.survey import Knowledge, PostgresRollbackServer
 from migconsole.adapters.postgres.target import resolve_target
 from migconsole.adapters.rollback.keepers import FileKeeper
-from migconsole.adapters.rollback.surroundings import HereSurroundings
-from migconsole.domain.rollback_deeds import purge_plan, put_back_plan, swap_plan
-from migconsole.domain.rollback_plan import StepReport
+from migconsole.adapters.rollback.originals import original_of
+from migconsole.adapters.rollback.restoring import RestoringSurroundings
+from migconsole.domain.rollback_deeds import purge_plan, put_back_plan, rollback_plan, swap_plan
+from migconsole.domain.rollback_plan import StepReport, Strategy
+from migconsole.domain.rollback_state import State
 from migconsole.engine.rollback import Deeds
 from migconsole.engine.rollback_ledger import Decision
 from tests.adapters.rollback_harness import OWNER
@@ -57,13 +60,21 @@ class DoomedServer(PostgresRollbackServer):
         return Doomed(self._target, self.names, system=self._system)
 
 
-async def main(url: str, home: Path, deed: str, point: str) -> None:
-    """Carry it out as far as it goes."""
+async def main(url: str, home: Path, deed: str, point: str, backup: str = "") -> None:
+    """Carry it out as far as it goes; with a point that never comes, to its end, and say how it ended."""
     Doomed.point = point
     target = resolve_target(url)
     keeper = FileKeeper(home / "state.jsonl", str)
-    server = DoomedServer(target, Knowledge(OWNER, book=keeper.book))
-    deeds = Deeds(server, keeper, HereSurroundings(target))
+    knowledge = Knowledge(OWNER, book=keeper.book)
+    if backup:
+        described = original_of(Path(backup), target.database)
+        knowledge = Knowledge(described.identifier, book=keeper.book, backup=backup, original=described.original)
+    server = DoomedServer(target, knowledge)
+
+    def choice() -> Choice:
+        return choose(find_clients(), target, f"{server.version_num // 10_000}.{server.version_num % 10_000}")
+
+    deeds = Deeds(server, keeper, RestoringSurroundings(target, choice=choice))
 
     def report(news: StepReport) -> None:
         if point == f"{news.step}:{news.course}":
@@ -74,9 +85,14 @@ async def main(url: str, home: Path, deed: str, point: str) -> None:
         "swap": lambda: swap_plan(survey),
         "put-back": lambda: put_back_plan(survey),
         "purge": lambda: purge_plan(survey, survey.names.failed),
+        "in-place": lambda: rollback_plan(survey, Strategy.IN_PLACE, keep=str(home)),
     }[deed]()
-    await deeds.execute(plan, survey, Decision(f"{deed}-{point}", "Ada", "it is broken"), report)
+    if survey.situation.state is State.REPLACED:
+        print("restored already")
+        return
+    outcome = await deeds.execute(plan, survey, Decision(f"{deed}-{point}", "Ada", "it is broken"), report)
+    print(outcome.verdict, outcome.reason)
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], Path(sys.argv[2]), sys.argv[3], sys.argv[4]))
+    asyncio.run(main(sys.argv[1], Path(sys.argv[2]), *sys.argv[3:]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,6 +16,10 @@ from migconsole.demo.server import EmbeddedServer
 from migconsole.domain.rollback import Names
 from migconsole.wiring.rolling_back import state_file
 from tests.adapters.rollback_harness import Scene
+from tests.waiting import wait_until
+
+BUSY = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE '%/operator%'"
+"""Operators of the dead, which hold their lock until the server has ended them."""
 
 BEFORE = "CREATE TABLE content (what text PRIMARY KEY); INSERT INTO content VALUES ('old'); CREATE SEQUENCE s"
 MIGRATION = "UPDATE content SET what = 'new'; CREATE TABLE extra (n int)"
@@ -121,3 +126,35 @@ def test_a_revert_script_runs_whole_or_not_at_all(backed_up: tuple[Scene, Path])
     assert done.returncode == 0, done.stdout + done.stderr
     assert "REVERTED" in done.stdout
     assert made.content() == "old"
+
+
+POINTS = [
+    f"{step}:{course}"
+    for step in ("keep-failed", "fence", "end-sessions", "drop", "create", "mark", "restore", "open")
+    for course in ("began", "done")
+] + ["sent:2", "after:2", "sent:3", "after:3"]
+"""Boundaries of the replacement; the second statement is the DROP, the third the CREATE."""
+
+
+@pytest.mark.kill
+@pytest.mark.parametrize("point", POINTS)
+def test_in_place_survives_sigkill_at_every_boundary(backed_up: tuple[Scene, Path], point: str) -> None:
+    """Before the DROP the data is the new one, whole; behind it the same command goes on forward to the old one."""
+    made, backup = backed_up
+
+    def victim(at: str) -> subprocess.CompletedProcess[str]:
+        words = ["-m", "tests.adapters.rollback_victim", made.url, str(made.home), "in-place", at, str(backup)]
+        return subprocess.run(
+            [sys.executable, *words], capture_output=True, text=True, env=dict(os.environ), timeout=180, check=False
+        )
+
+    assert victim(point).returncode == -signal.SIGKILL
+    there = made.databases()
+    if point.partition(":")[0] in ("keep-failed", "fence", "end-sessions"):
+        assert made.names.app in there
+    wait_until(lambda: made.server.psql(BUSY) == "0", timeout=30)
+    again = victim("never:0")
+    assert again.returncode == 0, again.stderr
+    assert again.stdout.startswith("restored"), again.stdout
+    assert made.content() == "old"
+    assert made.databases()[made.names.app] is True

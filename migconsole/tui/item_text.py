@@ -18,6 +18,7 @@ from migconsole.engine.resolve import Preview
 from migconsole.engine.session import Session
 from migconsole.errors import MigconsoleError
 from migconsole.tui import format
+from migconsole.tui.clock_line import hour
 from migconsole.tui.lines import cut, hang
 from migconsole.tui.rows import kind_word
 
@@ -98,8 +99,7 @@ def _action(session: Session, item: Item, preview: Preview, width: int) -> list[
     person = isinstance(step.action, Manual | Answer)
     if not person:
         facts += [(" · ", "$muted"), (preview.danger.value, DANGER_STYLE[preview.danger])]
-    if item.estimate:
-        facts += [(" · estimate ", "$muted"), (format.estimate(item.estimate), "")]
+    facts += _times(session, item)
     for flag, text in ((item.required, "required"), (item.optional, "optional"), (step.interactive, "interactive")):
         if flag:
             facts += [(" · ", "$muted"), (text, "")]
@@ -144,6 +144,29 @@ def deed_lines(session: Session, attempt: Attempt) -> Texts:
     if behind:
         return [*texts, ("\n  ", ""), (f"no cancelling any more: {behind}", "$caution")]
     return [*texts, ("\n  c cancels it; what was begun is taken back", "$muted")]
+
+
+def _times(session: Session, item: Item) -> Texts:
+    """The estimate and where it is known from, and plan, forecast and claim where there are any."""
+    clock = session.clock.current()
+    times = clock.items.get(item.id)
+    texts: Texts = []
+    estimate = times.estimate if times is not None else None
+    if estimate is not None:
+        source = f" ({sanitise_line(estimate.source)})" if estimate.source else ""
+        texts += [(" · estimate ", "$muted"), (format.estimate(max(1.0, estimate.seconds)) + source, "")]
+    elif item.estimate:
+        texts += [(" · estimate ", "$muted"), (format.estimate(item.estimate), "")]
+    if times is not None and times.planned_start is not None and clock.t0 is not None:
+        texts += [("\nplanned ", "$muted"), (hour(times.planned_start, clock.now), "")]
+        if times.start is not None and not times.over:
+            texts += [(" · began " if times.begun else " · forecast ", "$muted"), (hour(times.start, clock.now), "")]
+        if times.late >= 60:
+            texts += [(" · ", "$muted"), (f"late {format.estimate(times.late // 60 * 60)}", "$caution")]
+    claim = session.run.claims.held.get(item.id)
+    if claim is not None:
+        texts += [("\nclaimed by ", "$muted"), (sanitise_line(claim.actor), "bold")]
+    return texts
 
 
 def _ways(session: Session, item: Item, now: Preview, width: int) -> Texts:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import lru_cache
 
@@ -11,7 +11,9 @@ from migconsole.domain.checklist import Answer, Checklist, Item, Manual, Section
 from migconsole.domain.checklist import Run as RunAction
 from migconsole.domain.items import ItemState
 from migconsole.domain.run import ItemRecord, Progress, Run, progress
+from migconsole.domain.sections import section_end
 from migconsole.domain.text import sanitise_line
+from migconsole.domain.tripwires import summary
 
 
 class RowKind(StrEnum):
@@ -27,7 +29,8 @@ class RowKind(StrEnum):
 class Row:
     """One line. ``key`` identifies it across rebuilds; ``folded`` is None where there is nothing to fold.
 
-    ``title`` is already safe to draw. ``count`` is set for headings, ``aside`` is a word for lines that never count.
+    ``title`` is already safe to draw; ``mark`` is what a heading waits for, or who claimed an item.
+    ``count`` is set for headings, ``aside`` is a word for lines that never count.
     """
 
     key: str
@@ -41,6 +44,7 @@ class Row:
     count: Progress | None = None
     folded: bool | None = None
     aside: str = ""
+    mark: str = ""
 
 
 Match = Callable[[Item, ItemState, ItemRecord], bool]
@@ -101,11 +105,18 @@ def build(checklist: Checklist, run: Run, folded: frozenset[str], match: Match |
     if checklist.tripwires:
         key = "tripwires"
         inner = [
-            Row(f"tripwire:{wire.id}", RowKind.TRIPWIRE, 1, _safe(wire.title), key, aside="armed")
+            Row(
+                f"tripwire:{wire.id}",
+                RowKind.TRIPWIRE,
+                1,
+                _safe(wire.title),
+                key,
+                aside=run.tripwires.record(wire.id).state.value,
+            )
             for wire in checklist.tripwires
             if match is None
         ]
-        aside = f"armed {len(checklist.tripwires)}"
+        aside = summary(checklist, run.tripwires)
         rows += _heading(key, RowKind.PHASE, 0, "Roll back if…", "", None, folded, match, inner, aside)
     if checklist.rollback:
         key = "rollback"
@@ -147,7 +158,10 @@ def _sections(
         key = f"section:{parent}/{section.id}"
         count = progress(run, section.items)
         inner = list(_items(section.items, key, depth + 1, run, folded, match))
-        yield from _heading(key, RowKind.SECTION, depth, section.title, parent, count, folded, match, inner)
+        since = section_end(section, run.state_of, lambda item: run.record(item.id).since, run.sections)
+        mark = "call it (C)" if since.wants_call and run.clock.settings else ""
+        for row in _heading(key, RowKind.SECTION, depth, section.title, parent, count, folded, match, inner):
+            yield replace(row, mark=mark) if row.key == key and mark else row
 
 
 def _items(
@@ -160,9 +174,11 @@ def _items(
             continue
         closed = (item.id in folded and match is None) if item.items else None
         count = progress(run, item.items) if item.items else None
-        yield Row(
+        claim = run.claims.held.get(item.id)
+        row = Row(
             item.id, RowKind.ITEM, depth, _safe(item.title), parent, item, state, record, count=count, folded=closed
         )
+        yield replace(row, mark=_safe(claim.actor)[:16]) if claim is not None else row
         if not closed:
             yield from inner
 

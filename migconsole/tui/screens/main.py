@@ -85,6 +85,7 @@ class MainScreen(ChecklistKeys, OutputKeys):
         self.chosen: dict[str, int] = {}
         self._maximised = False
         self._described = ""
+        self._crossed = ""
 
     def compose(self) -> ComposeResult:
         """Top to bottom."""
@@ -152,8 +153,21 @@ class MainScreen(ChecklistKeys, OutputKeys):
             self.query_one(Banner).show(self.session, self.waiting)
             self.steps.show(self.session.checklist, self.session.run, self.clock.utc())
             self.output.update_run()
+            self._notice_crossing()
             self.status.standing(self.session.problem or "; ".join(self.session.run.changed))
             self.describe()
+
+    def _notice_crossing(self) -> None:
+        """Ring once for each crossing of the last safe abort, and ask whoever drives what is done about it."""
+        crossing = self.session.run.clock.open_crossing()
+        if crossing is None or crossing.decision or crossing.at == self._crossed:
+            return
+        self._crossed = crossing.at
+        self.app.bell()
+        self.status.hint("The last safe abort has passed: O decides what is done about it")
+        if self.session.driving and not self.app.screen.is_modal:
+            # A message and not a call: the dialog waits until what is drawn now has been drawn.
+            self.call_after_refresh(self.app.run_action, "app.command('clock')")
 
     def look_at_health(self) -> None:
         """Read what the watcher has written, and ring once for an alarm that is new."""
@@ -161,6 +175,10 @@ class MainScreen(ChecklistKeys, OutputKeys):
             return
         source, ports = self.health.source, self.health.ports
         alarms = with_seen(source.alarms(), self.session.run)
+        skew = source.latest("clock_skew")
+        if skew is not None and skew.rows:
+            row = skew.rows[0]
+            self.session.clock.heard(float(row.get("skew_s") or 0.0), float(row.get("uncertainty_s") or 0.0))
         look = Look(source, ports.phase(), self.clock.utc().timestamp(), strip.WINDOW, ports.thresholds)
         problem = self.health.keeper.problem if self.health.keeper is not None else ""
         self.query_one(HealthStrip).show(strip.strip(look, self._history, source.watcher(), alarms, problem))

@@ -16,6 +16,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from migconsole.domain.checklist import Checklist, Item
+from migconsole.domain.clock import Clock, reckon
 from migconsole.domain.items import ItemState
 from migconsole.domain.run import Run
 from migconsole.engine.palette import status_slot
@@ -59,6 +60,7 @@ class ChecklistTree(ScrollView, can_focus=True):
         self._run: Run | None = None
         self._match: Match | None = None
         self._now: datetime | None = None
+        self._clock: Clock | None = None
 
     # -- content --------------------------------------------------------------------------------------------------
 
@@ -67,6 +69,7 @@ class ChecklistTree(ScrollView, can_focus=True):
         if self._checklist is not checklist:
             self.folded = rows.headings(checklist)
         self._checklist, self._run, self._now = checklist, run, now
+        self._clock = reckon(run, checklist, now) if run.clock.settings or run.clock.estimates else None
         self.rebuild()
 
     def tick(self, now: datetime) -> None:
@@ -247,7 +250,8 @@ class ChecklistTree(ScrollView, can_focus=True):
         if row.count is not None:
             return self._progress(row, muted)
         if row.aside:
-            return [(row.aside, muted)]
+            loud = row.aside.startswith(("tripped", "acknowledged"))
+            return [(row.aside, self._part(_STATUS[ItemState.FAILED]) if loud else muted)]
         record, item = row.record, row.item
         if record is None or item is None or row.state is None:
             return []
@@ -255,11 +259,22 @@ class ChecklistTree(ScrollView, can_focus=True):
         if row.state is ItemState.TODO:
             if record.awaiting:
                 return [(tries, muted), ("answer?", self._part("checklist--asks"))]
-            return [(f"~{format.estimate(item.estimate)}" if item.estimate else "", muted)]
+            if row.mark:
+                return [(f"claimed by {row.mark}", self._part(_STATUS[ItemState.RUNNING]))]
+            return [self._ahead(item, muted)]
         status = self._part(_STATUS[row.state])
         late = row.state is ItemState.RUNNING and bool(format.overdue(item.estimate, self._seconds(row)))
         time = (self._time(row), self._part(_STATUS[ItemState.OK_WITH_ISSUES]) if late else muted)
         return [(tries, muted), (format.word(row.state), status), time]
+
+    def _ahead(self, item: Item, muted: Style) -> tuple[str, Style | None]:
+        """By how much an item is behind its plan, else how long it is expected to take."""
+        times = self._clock.items.get(item.id) if self._clock is not None else None
+        if times is not None and times.late >= 60:
+            return f"late {format.estimate(times.late // 60 * 60)}", self._part(_STATUS[ItemState.OK_WITH_ISSUES])
+        estimate = times.estimate if times is not None else None
+        seconds = estimate.seconds if estimate is not None else item.estimate
+        return (f"~{format.estimate(seconds)}" if seconds else "", muted)
 
     def _progress(self, row: Row, muted: Style) -> list[tuple[str, Style | None]]:
         count = row.count
@@ -275,6 +290,8 @@ class ChecklistTree(ScrollView, can_focus=True):
             text += f" {ItemState.VERIFIED.glyph}"
         else:
             text += "  "
+        if row.mark:
+            marks.append((f"{row.mark} ", self._part("checklist--asks")))
         return [*marks, (text, self._part(_STATUS[ItemState.VERIFIED]) if complete else muted)]
 
     def _seconds(self, row: Row) -> float | None:

@@ -119,9 +119,7 @@ def _role(role: str, vote: Vote | None, standing: Standing, *, marked: bool, now
     texts = [mark, name, (f"{word:<12}", style), (f"{sanitise_line(vote.initials, 12):<8}", "bold")]
     if age is not None and at is not None:
         left = VALID.total_seconds() - age
-        more = (
-            f", counts {format.duration(left)} more" if vote.vote == "go" and left > 0 and not standing.passing else ""
-        )
+        more = f" ({format.duration(left)} left)" if vote.vote == "go" and left > 0 and not standing.passing else ""
         texts.append((f"{format.duration(age)} ago{more}", "$caution" if stale else "$muted"))
     if vote.reason and vote.vote == "no-go":
         texts.append((f"\n{'':30}{sanitise(vote.reason, 300)}", "$danger"))

@@ -104,6 +104,12 @@ def backup(
 )
 @click.option("--disk-free", metavar="SIZE", default="", help="Free space on the server, where it cannot be seen.")
 @click.option("--rewrites", metavar="SIZE", default="", help="What the migration rewrites; default: the largest table.")
+@click.option(
+    "--give-up-armed",
+    metavar="REASON",
+    default="",
+    help="Drop the armed copy first where there is no room for two: no way back until the new one is proven.",
+)
 @_ITEM
 @_FORMAT
 @options.state_directory
@@ -118,6 +124,7 @@ def prove(
     max_lag: str,
     disk_free: str,
     rewrites: str,
+    give_up_armed: str,
     item: str,
     form: str,
 ) -> None:
@@ -129,7 +136,17 @@ def prove(
     from migconsole.wiring import proofs  # noqa: PLC0415 - start-up time of the commands that need none of it
 
     wanted = proofs.Options(
-        state_dir, target, backup_path, jobs, keep_armed, run_name, item, max_lag, disk_free, rewrites
+        state_dir,
+        target,
+        backup_path,
+        jobs,
+        keep_armed,
+        run_name,
+        item,
+        max_lag,
+        disk_free,
+        rewrites,
+        give_up_armed,
     )
     sys.exit(asyncio.run(proofs.prove_backup(wanted, _speaker(form))))
 

@@ -53,6 +53,16 @@ def point_name(app: str, identifier: str) -> str:
     return _named(app, "rp", identifier)
 
 
+def next_name(app: str, identifier: str) -> str:
+    """What is restored while an armed side database has to stay; the two change names when it is proven."""
+    return _named(app, "next", identifier)
+
+
+def between_name(app: str, identifier: str) -> str:
+    """Held for an instant inside the transaction in which two databases change names; never seen from outside."""
+    return _named(app, "was", identifier)
+
+
 def _named(app: str, word: str, identifier: str) -> str:
     """The application's part is cut, never the suffix, and never inside a character."""
     suffix = f"__{word}_{run8(identifier)}"

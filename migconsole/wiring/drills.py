@@ -32,7 +32,7 @@ from migconsole.adapters.rollback.surroundings import HereSurroundings
 from migconsole.adapters.runs import state_directory
 from migconsole.domain.quantities import format_duration, parse_size
 from migconsole.domain.restore_points import PointState
-from migconsole.domain.rollback import NAME_LIMIT, Mark, Marker, failed_name, side_name
+from migconsole.domain.rollback import NAME_LIMIT, Mark, Marker, between_name, failed_name, next_name, side_name
 from migconsole.domain.rollback_deeds import put_back_plan, swap_plan
 from migconsole.domain.rollback_plan import Outcome, Plan, StepReport, Verdict
 from migconsole.domain.target import Target
@@ -76,6 +76,12 @@ def scratch_name(app: str, identifier: str) -> str:
     """
     suffix = f"__drill_{identifier[:8]}"
     return app.encode()[: NAME_LIMIT - len(suffix)].decode("utf-8", "ignore") + suffix
+
+
+def made_by(scratch: str, identifier: str) -> tuple[str, ...]:
+    """Every database that a drill with this backup makes."""
+    names = (side_name, next_name, between_name, failed_name)
+    return (scratch, *(name(scratch, identifier) for name in names))
 
 
 async def drill(options: Options, speak: Speaker) -> int:
@@ -142,7 +148,7 @@ class _Rehearsal:
         """A copy of the database that stands for it, and everything that the drill makes beside it, for a while."""
         setting, identifier = self.setting, backup.manifest.id
         name = scratch_name(backup.manifest.database, identifier)
-        made = (name, side_name(name, identifier), failed_name(name, identifier))
+        made = made_by(name, identifier)
         async with SideKeeper.opened(setting.target, name, identifier) as keeper:
             if there := await keeper.find(*made):
                 raise UsageError(

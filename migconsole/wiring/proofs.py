@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from migconsole.adapters import processes
 from migconsole.adapters.backup.preflight import Assumptions
 from migconsole.adapters.backup.proving import Proof, Proven, prove, swap_blockers
 from migconsole.adapters.jobs.outcomes import JobOutcome
 from migconsole.adapters.runs import write_durably
+from migconsole.domain.events import Kind
 from migconsole.domain.quantities import parse_duration, parse_size
+from migconsole.domain.restore_gate import OVERRIDE_REASON
 from migconsole.domain.rollback import Names
 from migconsole.domain.rollback_by_hand import NAME, by_hand
 from migconsole.errors import UsageError
@@ -24,6 +28,7 @@ from migconsole.wiring.restore_jobs import (
     conclude,
     prepare,
     refuse_beside_migration,
+    stated,
 )
 
 
@@ -41,6 +46,15 @@ class Options:
     max_lag: str = "30s"
     disk_free: str = ""
     rewrites: str = ""
+    give_up: str = ""
+
+
+async def _given_up(setting: Setting, reports: Reports, reason: str, standing: str) -> None:
+    """Record that the run has no armed copy any more before it is dropped, so that a death cannot hide it."""
+    why = f"its armed copy was dropped to make room for the next proof: {reason}"
+    data = {"state": "proven", "backup": standing, "side": "", "why": why}
+    fact = {"kind": str(Kind.RESTORE_POINT), "key": f"{standing}:given-up:{processes.new_id()}", "data": data}
+    await stated(setting, fact, reports)
 
 
 async def prove_backup(options: Options, speak: Speaker) -> int:
@@ -68,6 +82,8 @@ async def prove_backup(options: Options, speak: Speaker) -> int:
             keep=options.keep,
             max_lag=lag,
             assumed=assumed,
+            give_up=options.give_up.strip(),
+            giving_up=partial(_given_up, setting, reports, options.give_up.strip()),
         )
         proven = await prove(proof, reports)
         if proven.armed:
@@ -75,7 +91,7 @@ async def prove_backup(options: Options, speak: Speaker) -> int:
             reports.say(f"the rollback for a person with psql: {path}")
         for line in swap_blockers(proven.findings):
             reports.say(f"before a swap: {line}")
-        outcome = outcome_of(proven, reports.lines)
+        outcome = outcome_of(proven, reports.lines, reports.facts)
         await conclude(setting, outcome)
         state = "armed" if proven.armed else "proven"
         speak(f"backup {proven.backup.manifest.id}: {state}", {"event": "proof", "state": state, **outcome.values})
@@ -88,11 +104,16 @@ def _quantities(options: Options) -> tuple[float, Assumptions]:
     try:
         free = parse_size(options.disk_free) if options.disk_free else None
         rewrites = parse_size(options.rewrites) if options.rewrites else None
-        return parse_duration(options.max_lag), Assumptions(free, rewrites)
+        lag = parse_duration(options.max_lag)
     except ValueError as error:
         raise UsageError(
             "An option cannot be read", str(error), "Sizes are such as 200GB, durations such as 30s."
         ) from None
+    if options.give_up and len(options.give_up.strip()) < OVERRIDE_REASON:
+        raise UsageError(
+            "--give-up-armed takes a reason", f"Of at least {OVERRIDE_REASON} characters; it is on record."
+        )
+    return lag, Assumptions(free, rewrites)
 
 
 def _path(given: str, setting: Setting) -> Path:
@@ -123,8 +144,11 @@ def write_by_hand(proven: Proven, setting: Setting) -> Path:
     return folder / NAME
 
 
-def outcome_of(proven: Proven, lines: Sequence[str]) -> JobOutcome:
-    """What a proof is to the run: a restore point that is proven, or armed, and one that it took the place of."""
+def outcome_of(proven: Proven, lines: Sequence[str], before: Sequence[Mapping[str, Any]] = ()) -> JobOutcome:
+    """What a proof is to the run: a restore point that is proven, or armed, and one that it took the place of.
+
+    ``before`` are facts that were put on record on the way.
+    """
     manifest = proven.backup.manifest
     state = "armed" if proven.armed else "proven"
     values: Mapping[str, Any] = {
@@ -134,6 +158,8 @@ def outcome_of(proven: Proven, lines: Sequence[str]) -> JobOutcome:
         "armed": proven.armed,
         **proven.durations,
     }
+    if proven.still_armed == manifest.id:
+        state = "armed"
     facts = [restore_point(proven.backup, state, side=proven.side, durations=proven.durations, proven_at=proven.at)]
     facts[0]["key"] = f"{manifest.id}:{state}:{proven.at}"
     if proven.replaced and proven.replaced != manifest.id:
@@ -141,4 +167,4 @@ def outcome_of(proven: Proven, lines: Sequence[str]) -> JobOutcome:
         data = {"state": "proven", "backup": proven.replaced, "side": "", "why": why}
         facts.insert(0, {"kind": facts[0]["kind"], "key": f"{proven.replaced}:replaced:{proven.at}", "data": data})
     captured = {"prove_side": proven.side, "prove_backup": manifest.id}
-    return JobOutcome("passed", (), list(lines)[-200:], values, captured, facts)
+    return JobOutcome("passed", (), list(lines)[-200:], values, captured, [*before, *facts])

@@ -12,7 +12,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
@@ -83,6 +83,8 @@ class Reports:
         self._phase = ""
         self._last = 0.0
         self.lines: list[str] = []
+        self.facts: list[Mapping[str, Any]] = []
+        """What is so however the command ends."""
 
     def say(self, line: str) -> None:
         """A line for a person; kept as evidence."""
@@ -183,11 +185,25 @@ def refuse_beside_migration(run: RunLink | None, item: str) -> None:
 async def conclude(setting: Setting, outcome: JobOutcome) -> None:
     """Leave the outcome where it belongs: the attempt's directory, or the facts in the run's journal."""
     write_outcome(outcome)
+    await _append(setting, outcome.facts)
+
+
+async def stated(setting: Setting, fact: Mapping[str, Any], reports: Reports) -> None:
+    """Put a fact on record before the act that makes it true; it stays whatever becomes of the command.
+
+    In a job's attempt that is an outcome of its own, which the end of the command replaces: who is killed has failed.
+    """
+    reports.facts.append(fact)
+    write_outcome(JobOutcome("failed", ["it did not come to its end"], reports.lines[-200:], facts=reports.facts))
+    await _append(setting, [fact])
+
+
+async def _append(setting: Setting, facts: Iterable[Mapping[str, Any]]) -> None:
     if setting.run is None or setting.run.as_job:
         return
     journal = await SqliteJournal.open(setting.run.directory.journal, Console.here(processes.login_name()))
     try:
-        for fact in outcome.facts:
+        for fact in facts:
             kind = Kind(fact["kind"])
             key = fact_key(kind, fact["key"])
             await journal.append(Draft(kind, json.loads(json.dumps(fact["data"])), processes.login_name(), key=key))
@@ -224,10 +240,10 @@ async def carried_out(work: Callable[[], Awaitable[JobOutcome]], reports: Report
             outcome = await work()
     except asyncio.CancelledError:
         reports.say("interrupted: nothing that counts was left behind")
-        write_outcome(JobOutcome("failed", ["interrupted"], reports.lines[-200:]))
+        write_outcome(JobOutcome("failed", ["interrupted"], reports.lines[-200:], facts=reports.facts))
         return EXIT_INTERRUPTED
     except MigconsoleError as error:
         with contextlib.suppress(OSError):
-            write_outcome(failed(error, reports.redact, reports.lines))
+            write_outcome(failed(error, reports.redact, reports.lines, facts=reports.facts))
         raise
     return EXIT_OK if outcome.verdict == "passed" else EXIT_STOPPED

@@ -6,13 +6,17 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from migconsole.adapters.backup.clients import BINDIR_VARIABLE
+from migconsole.adapters.journal.reading import read_events
 from migconsole.demo.server import EmbeddedServer
+from migconsole.domain.rollback import Mark, literal, parse_marker
+from migconsole.domain.run import Run, fold
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,3 +112,64 @@ GENERATED = (
     "CREATE TABLE generated (a int, b int GENERATED ALWAYS AS (a * 2) STORED); INSERT INTO generated VALUES (1), (2);"
 )
 """For servers from 12 on."""
+
+
+CHECKLIST = """\
+checklist: A small run
+target: {url: "${DATABASE_URL}", environment: test}
+phases:
+  - phase: Only
+    at: T-0
+    sections:
+      - section: All
+        items:
+          - item: Look
+            sql: SELECT 1 AS one
+            expect: {value: "1"}
+          - item: Wait for somebody
+"""
+
+
+def opened_run(server: EmbeddedServer, url: str, home: Path, checklist: str = CHECKLIST) -> Path:
+    """The directory of a run of a checklist that was opened on a database and waits for somebody."""
+    path = home / "checklist.yaml"
+    path.write_text(checklist)
+    words = command("--state-dir", home / "state", "run", path, "--headless", "--target", url)
+    done = subprocess.run(words, capture_output=True, text=True, env=environment(server), timeout=120, check=False)
+    assert done.returncode == 3, done.stdout + done.stderr
+    (directory,) = (home / "state" / "runs").iterdir()
+    return directory
+
+
+def folded(run: Path) -> Run:
+    """The run as its journal has it."""
+    return fold(read_events(run / "run.db"))
+
+
+class Watcher:
+    """Looks at an armed database all the time: every backup that its marker named, "" where none was armed."""
+
+    def __init__(self, server: EmbeddedServer, side: str) -> None:
+        self.server = server
+        self.states: set[str] = set()
+        self._query = (
+            "SELECT coalesce((SELECT shobj_description(oid, 'pg_database') FROM pg_database "
+            f"WHERE datname = {literal(side)} AND NOT datallowconn), '')"
+        )
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._look)
+
+    def __enter__(self) -> Watcher:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end.set()
+        self._thread.join()
+
+    def _look(self) -> None:
+        last = False
+        while not last:
+            last = self._end.is_set()
+            marker = parse_marker(self.server.psql(self._query) or None)
+            self.states.add(marker.backup if marker is not None and marker.step is Mark.ARMED else "")

@@ -12,16 +12,19 @@ import pytest
 
 from migconsole.demo.server import EmbeddedServer
 from migconsole.demo.trees import read_tree
-from migconsole.domain.rollback import literal, parse_marker, quoted, side_name
+from migconsole.domain.rollback import literal, next_name, parse_marker, quoted, side_name
 from tests.adapters.restoring import (
     GENERATED,
     SAMPLE,
     Said,
+    Watcher,
     backed_up,
     command,
     environment,
+    folded,
     manifest_of,
     migconsole,
+    opened_run,
 )
 from tests.conftest import Database
 from tests.waiting import wait_until
@@ -165,6 +168,112 @@ def test_writes_during_the_backup_are_proven_exactly(database: Database, tmp_pat
         writer.kill()
         writer.communicate()
     assert prove(database.server, backup, database.url).code == 0
+
+
+# -- proving again -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def armed(database: Database, tmp_path: Path) -> Iterator[tuple[Path, Path]]:
+    """A run, open in a state directory, with a backup that is armed: the run's directory and the backup."""
+    database.psql("CREATE TABLE t AS SELECT g AS a FROM generate_series(1, 10) g")
+    run = opened_run(database.server, database.url, tmp_path)
+    backup = backed_up(database.server, database.url, tmp_path / "first", "--run", run)
+    said = prove(database.server, backup, database.url, "--keep-armed", "--run", run)
+    assert said.code == 0, said.complaint
+    yield run, backup
+    for name in (side_name(database.name, folded(run).run_id), next_name(database.name, folded(run).run_id)):
+        drop(database.server, name)
+
+
+def backup_in(server: EmbeddedServer, side: str) -> str:
+    """The backup that an armed database holds by its marker."""
+    marker = parse_marker(comment(server, side))
+    assert marker is not None
+    assert marker.step == "armed"
+    return marker.backup
+
+
+def test_an_armed_copy_stays_until_the_next_one_is_proven(
+    database: Database, tmp_path: Path, armed: tuple[Path, Path]
+) -> None:
+    server, (run, first) = database.server, armed
+    side, following = side_name(database.name, folded(run).run_id), next_name(database.name, folded(run).run_id)
+    database.psql("INSERT INTO t VALUES (11)")
+    second = backed_up(server, database.url, tmp_path / "second", "--run", run)
+    seen = Watcher(server, side)
+    with seen:
+        said = prove(server, second, database.url, "--keep-armed", "--run", run)
+    assert said.code == 0, said.complaint
+    assert seen.states <= {manifest_of(first)["id"], manifest_of(second)["id"]}, "it was armed at every look"
+    assert len(seen.states) == 2
+    assert backup_in(server, side) == manifest_of(second)["id"]
+    assert not exists(server, following)
+    server.psql(f"ALTER DATABASE {side} WITH ALLOW_CONNECTIONS true")
+    assert server.psql("SELECT count(*) FROM t", side) == "11"
+    points = folded(run).restore_points.points
+    assert points[manifest_of(second)["id"]].state == "armed"
+    assert points[manifest_of(first)["id"]].state == "proven"
+
+
+def test_a_proof_that_fails_leaves_the_armed_copy(database: Database, tmp_path: Path, armed: tuple[Path, Path]) -> None:
+    server, (run, first) = database.server, armed
+    side, following = side_name(database.name, folded(run).run_id), next_name(database.name, folded(run).run_id)
+    second = backed_up(server, database.url, tmp_path / "second", "--run", run)
+    rewrite_manifest(second, '"rows": 10', '"rows": 11')
+    said = prove(server, second, database.url, "--keep-armed", "--run", run)
+    assert said.code == 1
+    assert "had 11 rows and has 10" in said.complaint
+    assert backup_in(server, side) == manifest_of(first)["id"]
+    assert not exists(server, following)
+    assert folded(run).restore_point.backup == manifest_of(first)["id"]
+    assert folded(run).restore_point.state == "armed"
+
+
+@pytest.mark.parametrize("other", [False, True], ids=["the same backup", "another backup"])
+def test_a_proof_that_keeps_nothing_takes_nothing_away(
+    database: Database, tmp_path: Path, armed: tuple[Path, Path], *, other: bool
+) -> None:
+    server, (run, first) = database.server, armed
+    backup = backed_up(server, database.url, tmp_path / "second", "--run", run) if other else first
+    said = prove(server, backup, database.url, "--run", run)
+    assert said.code == 0, said.complaint
+    assert backup_in(server, side_name(database.name, folded(run).run_id)) == manifest_of(first)["id"]
+    assert folded(run).restore_point.state == "armed"
+    assert folded(run).restore_point.backup == manifest_of(first)["id"]
+
+
+def test_without_room_for_two_it_asks_and_records_what_it_gives_up(
+    database: Database, tmp_path: Path, armed: tuple[Path, Path]
+) -> None:
+    server, (run, first) = database.server, armed
+    side = side_name(database.name, folded(run).run_id)
+    said = prove(server, first, database.url, "--keep-armed", "--run", run, "--disk-free", "1kB")
+    assert said.code == 3
+    assert "no room for a second copy" in said.complaint
+    assert backup_in(server, side) == manifest_of(first)["id"]
+    short = prove(server, first, database.url, "--run", run, "--give-up-armed", "no")
+    assert short.code == 2
+    # As stated there is still too little when the armed one is gone: the proof fails, and the record says what is left.
+    said = prove(
+        server, first, database.url, "--run", run, "--disk-free", "1kB", "--give-up-armed", "the disk is nearly full"
+    )
+    assert said.code == 1
+    assert any("NO RESTORE POINT until" in line for line in said.lines)
+    assert not exists(server, side)
+    assert folded(run).restore_point.state == "proven"
+    assert "nearly full" in folded(run).restore_point.why
+
+
+def test_what_a_dead_proof_left_beside_the_armed_copy_is_dropped(database: Database, armed: tuple[Path, Path]) -> None:
+    server, (run, first) = database.server, armed
+    following = next_name(database.name, folded(run).run_id)
+    server.psql(f"CREATE DATABASE {following}")
+    marker = json.dumps({"migconsole": folded(run).run_id, "app": database.name, "step": "restoring"})
+    server.psql(f"COMMENT ON DATABASE {following} IS {literal(marker)}")
+    assert prove(server, first, database.url, "--keep-armed", "--run", run).code == 0
+    assert not exists(server, following)
+    assert backup_in(server, side_name(database.name, folded(run).run_id)) == manifest_of(first)["id"]
 
 
 # -- refusals ----------------------------------------------------------------------------------------------------------

@@ -31,6 +31,8 @@ class Finding:
     level: str
     what: str
     remedy: str = ""
+    room: bool = False
+    """Whether it is about room on the server."""
 
     @property
     def line(self) -> str:
@@ -181,7 +183,7 @@ async def _room(
         None: "look at the server and say --disk-free SIZE",
     }
     rooms = judge(needs, {volume.name: volume for volume in volumes})
-    found = [Finding(levels[room.enough], room.line, remedy[room.enough]) for room in rooms]
+    found = [Finding(levels[room.enough], room.line, remedy[room.enough], room=True) for room in rooms]
     if held:
         text = f"standbys, slots or the archive take up to {format_size(manifest.database_bytes)} of WAL as well"
         found.append(Finding("note", text, "look at their volumes"))

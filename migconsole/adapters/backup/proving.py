@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from migconsole.adapters.backup.tools import Running, Toolbox
 from migconsole.adapters.postgres.sides import SideKeeper
 from migconsole.domain.lag import LagClock
 from migconsole.domain.quantities import format_duration, format_size
-from migconsole.domain.rollback import DatabaseRow, Mark, Marker, side_name
+from migconsole.domain.rollback import DatabaseRow, Mark, Marker, between_name, next_name, side_name
 from migconsole.domain.target import Target
 from migconsole.engine.ports import ServerIdentity
 from migconsole.errors import MigconsoleError, StoppedError
@@ -42,7 +42,8 @@ class Proof:
     """What is to be proven, and how. ``owner`` is the run's identifier, or the backup's outside of a run.
 
     ``app`` is the database that the side one stands beside, the backup's own by default. ``lock`` is false where the
-    caller holds the operator lock. ``max_lag`` is in seconds.
+    caller holds the operator lock. ``max_lag`` is in seconds. ``give_up`` is why a copy that is armed may be dropped
+    before the new one is proven, where there is no room for both; ``giving_up`` is told before it happens.
     """
 
     path: Path
@@ -57,11 +58,16 @@ class Proof:
     max_lag: float = 30.0
     assumed: Assumptions = field(default_factory=Assumptions)
     lock: bool = True
+    give_up: str = ""
+    giving_up: Callable[[str], Awaitable[None]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Proven:
-    """A proof that held. ``armed``: the side database waits; ``replaced`` is the backup whose side it took."""
+    """A proof that held. ``armed``: the side database waits; ``replaced`` is the backup whose side it took.
+
+    ``still_armed`` is the backup of an armed copy that was there before and stays, because this one was not kept.
+    """
 
     backup: Backup
     side: str
@@ -73,6 +79,7 @@ class Proven:
     wal: int
     findings: tuple[Finding, ...]
     replaced: str = ""
+    still_armed: str = ""
 
 
 async def prove(proof: Proof, reporter: Reporter) -> Proven:
@@ -107,6 +114,8 @@ class _Proving:
         self._backup = backup
         self._app = app
         self._side = side_name(app, owner)
+        self._next = next_name(app, owner)
+        self._work = self._side
         self._owner = owner
         self._keeper = keeper
         self._reporter = reporter
@@ -115,54 +124,92 @@ class _Proving:
     async def run(self) -> Proven:
         """All of it, in order."""
         proof, keeper = self._proof, self._keeper
-        findings = await self._preflight()
-        replaced = await self._clear()
+        findings, standing = await self._ground()
         start, _at = await keeper.now()
         try:
             await self._make(start)
             _lsn, at = await keeper.now()
             if proof.keep:
-                await self._arm(at)
+                await self._arm(at, standing)
         except BaseException as error:
             await self._abandon(error)
             raise
         load = await keeper.load(start)
         self._reporter.say(f"the proof wrote {format_size(load.written)} of WAL")
         if not proof.keep:
-            await self._drop_side()
-            self._reporter.say(f"{self._side} was dropped: proven, not armed")
+            await self._drop_work()
+            self._reporter.say(f"{self._work} was dropped: proven, not armed")
         lsn, at = await keeper.now()
         owner, armed = self._owner, proof.keep
         done = self._durations  # the total is written into it at the very end
-        return Proven(self._backup, self._side, owner, armed, at, lsn, done, load.written, tuple(findings), replaced)
+        found = tuple(findings)
+        if not armed:
+            return Proven(self._backup, "", owner, armed, at, lsn, done, load.written, found, still_armed=standing)
+        return Proven(self._backup, self._side, owner, armed, at, lsn, done, load.written, found, standing)
 
-    async def _preflight(self) -> list[Finding]:
+    async def _ground(self) -> tuple[list[Finding], str]:
+        """Look at everything, and make room for the copy; also the backup whose armed copy stays until then."""
+        self._refuse([finding for finding in await self._examined() if not finding.room])
+        standing = await self._clear()
+        findings = self._say(await self._examined())
+        short = [finding.line for finding in findings if finding.room and finding.level == "block"]
+        if standing and short:
+            if not self._proof.give_up:
+                raise StoppedError(
+                    "There is no room for a second copy beside the armed one",
+                    "\n".join(short),
+                    f"{self._side} is the way back as long as it is there. Free space; or drop it first with "
+                    "--give-up-armed REASON: then there is none until the new one is proven.",
+                )
+            await self._give_up(standing)
+            standing, findings = "", self._say(await self._examined())
+        self._refuse(findings)
+        self._work = self._next if standing else self._side
+        return findings, standing
+
+    async def _examined(self) -> list[Finding]:
         proof = self._proof
-        findings = await examine(self._keeper, proof.identity, self._backup.manifest, proof.jobs, proof.assumed)
+        return await examine(self._keeper, proof.identity, self._backup.manifest, proof.jobs, proof.assumed)
+
+    def _say(self, findings: list[Finding]) -> list[Finding]:
         for finding in findings:
             self._reporter.say(finding.line)
+        return findings
+
+    def _refuse(self, findings: Sequence[Finding]) -> None:
         blocking = [finding.line for finding in findings if finding.level == "block"]
         unknown = [finding.line for finding in findings if finding.level == "unknown"]
         if blocking:
             raise RestoreError("The backup cannot be proven here", "\n".join(blocking), "Mend this first.")
         if unknown:
             raise StoppedError("Something that matters cannot be seen from here", "\n".join(unknown), _LOOK)
-        return findings
+
+    async def _give_up(self, standing: str) -> None:
+        """Drop the armed copy before its successor is there: only with a reason, and on record before it happens."""
+        self._reporter.say(
+            f"{self._side} is dropped first, for room: NO RESTORE POINT until this proof ends ({self._proof.give_up})"
+        )
+        if self._proof.giving_up is not None:
+            await self._proof.giving_up(standing)
+        await self._drop(self._side)
 
     async def _clear(self) -> str:
-        """Drop what an earlier proof left under our name; returns the backup that was armed there, if one was."""
-        row = (await self._keeper.find(self._side)).get(self._side)
-        if row is None:
-            return ""
-        marker = row.marker
-        armed = marker is not None and marker.step is Mark.ARMED
-        was = f"restored from backup {marker.backup}, {marker.step}" if marker else "empty and without a marker"
-        self._reporter.say(f"{self._side} is there ({was}): dropped and made anew")
-        await self._keeper.drop(row, self._app, self._side)
-        return marker.backup if marker is not None and armed else ""
+        """Drop what an unfinished proof left under our names; returns the backup that is armed there, which stays."""
+        standing = ""
+        for name, row in sorted((await self._keeper.find(self._side, self._next)).items()):
+            marker = row.marker
+            ours = marker is not None and marker.app == self._app
+            if name == self._side and marker is not None and ours and marker.step is Mark.ARMED and not row.open:
+                standing = marker.backup
+                self._reporter.say(f"{name} is armed with backup {standing}: it stays until the new one is proven")
+                continue
+            was = f"restored from backup {marker.backup}, {marker.step}" if marker else "empty and without a marker"
+            self._reporter.say(f"{name} is there ({was}): dropped and made anew")
+            await self._keeper.drop(row, self._app, name)
+        return standing
 
     async def _make(self, start: str) -> None:
-        proof, keeper, side = self._proof, self._keeper, self._side
+        proof, keeper, side = self._proof, self._keeper, self._work
         manifest = self._backup.manifest
         self._reporter.say(f"restoring into {side} with {proof.jobs} job{'s' if proof.jobs > 1 else ''}")
         await keeper.create(side, manifest.properties, proof.identity.version_num)
@@ -184,20 +231,34 @@ class _Proving:
         await self._mark(Mark.VERIFIED)
         await keeper.apply(side, manifest.properties)
 
-    async def _arm(self, at: str) -> None:
-        await self._keeper.close(self._side)
+    async def _arm(self, at: str, standing: str) -> None:
+        await self._keeper.close(self._work)
         await self._mark(Mark.ARMED, at)
-        row = (await self._keeper.find(self._side)).get(self._side)
+        row = (await self._keeper.find(self._work)).get(self._work)
         if row is None or row.open or row.marker is None or row.marker.step is not Mark.ARMED:
-            raise RestoreError(f"{self._side} is not armed", "The server does not show what was just done.")
+            raise RestoreError(f"{self._work} is not armed", "The server does not show what was just done.")
+        if standing:
+            await self._take_over(standing)
         self._reporter.say(f"{self._side} is armed: closed, and one swap away")
+
+    async def _take_over(self, standing: str) -> None:
+        """The new copy gets the name that a rollback looks for; only then the old one goes.
+
+        Whatever fails here, what lies under the other name is the one to drop: the side database's is armed.
+        """
+        await self._keeper.exchange(self._next, self._side, between_name(self._app, self._owner))
+        self._reporter.say(f"{self._side} now holds this backup; the copy of backup {standing} is dropped")
+        try:
+            await self._drop(self._next)
+        except MigconsoleError as problem:
+            self._reporter.say(f"{self._next} could not be dropped: {problem.title}; the next proof drops it")
 
     async def _mark(self, step: Mark, at: str = "") -> None:
         if not at:
             _lsn, at = await self._keeper.now()
         backup = self._backup
         marker = Marker(self._owner, self._app, step, backup.manifest.id, backup.digest, at)
-        await self._keeper.mark(self._side, marker)
+        await self._keeper.mark(self._work, marker)
 
     async def _guard(self, running: Running, start: str) -> None:
         """Say what the restore costs the server, and hold it while a standby falls behind."""
@@ -223,17 +284,20 @@ class _Proving:
     async def _abandon(self, error: BaseException) -> None:
         """Leave no side database behind a proof that failed; when even that fails, its marker says what it is."""
         try:
-            await self._drop_side()
+            await self._drop_work()
         except MigconsoleError as problem:
             what = type(error).__name__
             self._reporter.say(
-                f"{self._side} could not be dropped after {what}: {problem.title}; the next proof drops it"
+                f"{self._work} could not be dropped after {what}: {problem.title}; the next proof drops it"
             )
 
-    async def _drop_side(self) -> None:
-        row: DatabaseRow | None = (await self._keeper.find(self._side)).get(self._side)
+    async def _drop_work(self) -> None:
+        await self._drop(self._work)
+
+    async def _drop(self, name: str) -> None:
+        row: DatabaseRow | None = (await self._keeper.find(name)).get(name)
         if row is not None:
-            await self._keeper.drop(row, self._app, self._side)
+            await self._keeper.drop(row, self._app, name)
 
 
 _LOOK = "Look there yourself, then say what you found: --disk-free SIZE."

@@ -140,6 +140,20 @@ class SideKeeper:
         """Let nobody connect any more."""
         await self._do(f"ALTER DATABASE {quoted(name)} WITH ALLOW_CONNECTIONS false")
 
+    async def exchange(self, new: str, old: str, between: str) -> None:
+        """Let two closed databases change names in one transaction: there is no time without either.
+
+        ``between`` is a name that nothing has. Raises TargetError; both then have the names they had.
+        """
+        await self.rows("side_end_sessions", new)
+        await self.rows("side_end_sessions", old)
+        steps = ((old, between), (new, old), (between, new))
+        statements = [f"ALTER DATABASE {quoted(was)} RENAME TO {quoted(becomes)}" for was, becomes in steps]
+        with self._said():
+            async with self._connection.transaction():
+                for statement in statements:
+                    await self._connection.execute(statement)
+
     async def drop(self, row: DatabaseRow, app: str, name: str) -> None:
         """Drop a database that is ours: its name is ``name`` and its marker is of ``app``; or ours and still empty.
 

@@ -17,6 +17,8 @@ from tests import trees
 
 _INHERITED = ("PG", "MIGCONSOLE_", "XDG_")
 _EXACT = {"DATABASE_URL", "DIRECT_URL", "SHADOW_DATABASE_URL", "NO_COLOR", "FORCE_COLOR", "CLICOLOR_FORCE"}
+_BYTECODE = "PYTHONDONTWRITEBYTECODE"
+"""Forgotten, so that the consoles, runners and watchers that tests start do not compile the whole program each time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,7 @@ def clean_environment(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pyt
     """No test sees the caller's home, databases or settings; returns the home it sees instead."""
     home = tmp_path_factory.mktemp("home")
     for name in os.environ:
-        if (name.startswith(_INHERITED) and name != BINDIR_VARIABLE) or name in _EXACT:
+        if (name.startswith(_INHERITED) and name != BINDIR_VARIABLE) or name in {*_EXACT, _BYTECODE}:
             monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(home))
     for name, folder in (("CONFIG", ".config"), ("STATE", ".state"), ("DATA", ".data"), ("CACHE", ".cache")):

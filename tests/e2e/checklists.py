@@ -26,13 +26,13 @@ PATIENCE = 20.0
 
 
 def checklist(*items: Mapping[str, Any], environment: str = "production", **head: Any) -> str:
-    """A checklist with one section of these items, as YAML."""
+    """A checklist with one section of these items, or with the ``phases`` of ``head``, as YAML."""
     return yaml.safe_dump(
         {
             "checklist": "A small run",
             "target": {"url": "${DATABASE_URL}", "environment": environment},
-            **head,
             "phases": [{"phase": "Only", "at": "T-0", "sections": [{"section": "All", "items": list(items)}]}],
+            **head,
         },
         sort_keys=False,
         allow_unicode=True,

@@ -296,7 +296,7 @@ async def _tables(checklist: Checklist, setting: Setting, run: str) -> Tables | 
     ]
     project = setting.surroundings.project
     try:
-        found = await pending(setting.target, project, {}, run=run)
+        found = await pending(setting.target, project, {}, run=run, lock_timeout=LOCK_TIMEOUT)
         files = await asyncio.to_thread(read, found.files, project)
     except MigconsoleError:
         return tuple(named) or None

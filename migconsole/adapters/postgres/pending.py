@@ -36,15 +36,20 @@ class Pending:
     postgresql: str
 
 
-async def pending(target: Target, project: Path, arguments: Mapping[str, Any], *, run: str = "") -> Pending:
-    """Compare the checkout with the target. Raises MigconsoleError when that cannot be done."""
-    purpose = Purpose("pending", TIMEOUT, LOCK_TIMEOUT, search_path="pg_catalog")
+async def pending(
+    target: Target, project: Path, arguments: Mapping[str, Any], *, run: str = "", lock_timeout: float = LOCK_TIMEOUT
+) -> Pending:
+    """Compare the checkout with the target, waiting ``lock_timeout`` seconds for a lock on the tool's own table.
+
+    Raises MigconsoleError when that cannot be done.
+    """
+    purpose = Purpose("pending", TIMEOUT, lock_timeout, search_path="pg_catalog")
     async with session(target, purpose, run=run) as connection:
         try:
             identity = await read_identity(connection, target)
             return await _pending(Probe(target, connection, identity, identity, project), identity, arguments)
         except DRIVER_FAILURES as error:
-            raise querying(error, target, TIMEOUT, LOCK_TIMEOUT) from None
+            raise querying(error, target, TIMEOUT, lock_timeout) from None
 
 
 async def _pending(probe: Probe, identity: ServerIdentity, arguments: Mapping[str, Any]) -> Pending:

@@ -8,7 +8,7 @@ sides, a mean that is a multiple of what it was, a difference far outside of wha
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from migconsole.domain.fingerprint import fingerprint
@@ -25,7 +25,8 @@ class Rules:
     ``calls`` on each side (below 50 a mean is an anecdote), ``ratio`` of the means, ``z`` standard errors between them
     (4: by chance once in thirty thousand), ``impact`` as a share of the database time of the window, ``traffic`` below
     which the load itself is what changed, ``warm_up`` seconds after a start in which caches decide. In a window of less
-    than ``short`` seconds a busier machine looks like a slower statement: nothing is critical there by time alone.
+    than ``short`` seconds a busier machine looks like a slower statement: nothing is critical there by time alone. What
+    lasts that long is, whatever the reason: a statement that waits for locks reads the same rows and blocks, too.
     """
 
     calls: int = 50
@@ -164,6 +165,31 @@ def compare(before: Span, after: Span, rules: Rules = RULES) -> Comparison:
         tuple(notes),
         void,
     )
+
+
+def sustained(before: Span, windows: Sequence[Span], rules: Rules = RULES) -> int | None:
+    """How many statements are critically slower in the two newest windows of those that follow each other.
+
+    One bad quarter of an hour may be a backup or a cold cache; two in a row are the migration. A window that has only
+    just begun and has no verdict yet does not count; None where there are not two that have one. Two windows that
+    together last as long as a verdict by time alone takes are judged by time alone.
+    """
+    pair: list[Span] = []
+    for window in reversed(windows):
+        if compare(before, window, rules).judged:
+            pair.append(window)
+        if len(pair) == 2:
+            break
+    else:
+        return None
+    if sum(window.seconds for window in pair) >= rules.short:
+        rules = replace(rules, short=0.0)
+    second, first = (_critical(compare(before, window, rules)) for window in pair)
+    return len(first & second)
+
+
+def _critical(comparison: Comparison) -> set[Key]:
+    return {change.key for change in comparison.regressed if change.level is Level.CRITICAL}
 
 
 def _void(before: Span, after: Span) -> str:

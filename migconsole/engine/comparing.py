@@ -8,7 +8,9 @@ from datetime import datetime
 from typing import Protocol
 
 from migconsole.domain.checklist import Checklist
+from migconsole.domain.quantities import format_duration
 from migconsole.domain.readings import Reading
+from migconsole.domain.regression import sustained
 from migconsole.domain.reviews import Review
 from migconsole.domain.run import Run
 from migconsole.domain.schema_diff import Fingerprint
@@ -160,28 +162,79 @@ def halves(past: Past, span: Span) -> tuple[Span, Span] | None:
 
 
 def windows(past: Past, now: float) -> list[Span]:
-    """The windows after the migration that have begun: to T+15m, to T+30m, and so on; the last one up to now."""
+    """The windows after the migration that have begun and have two samples: to T+15m, to T+30m, and so on.
+
+    Each begins where the one before ends, so that a regression stands in its own window and not in an average of the
+    day. The last one reaches up to ``now``.
+    """
     resumed = past.moments().resumed
     if resumed is None:
         return []
-    source, found, start = past.source(), [], resumed
-    for length in WINDOWS:
-        if now <= start:
-            break
-        begin = _first_after(source, start, min(now, resumed + length))
-        end = snapshot_before(source, min(now, resumed + length))
-        if begin is not None and end is not None and end.at - begin.at >= SHORTEST:
-            found.append(Span(begin, end, name(length)))
-        start = resumed + length
-    return found
+    return [one for length in WINDOWS if isinstance(one := _scheduled(past, resumed, length, now), Span)]
+
+
+def scheduled(past: Past, length: float, now: float) -> Span | str:
+    """The window after the migration that ends ``length`` seconds after it, one of WINDOWS; or why there is none yet.
+
+    Without a watcher the snapshots that checks have taken make it.
+    """
+    resumed = past.moments().resumed
+    if resumed is None:
+        return "no step of T-0 has changed anything yet, or one still runs"
+    return _scheduled(past, resumed, length, now)
+
+
+def _scheduled(past: Past, resumed: float, length: float, now: float) -> Span | str:
+    start, until = resumed + start_of(length), resumed + length
+    if now <= start:
+        return f"not yet: it begins at {name(start_of(length))}, in {format_duration(start - now)}"
+    source, until = past.source(), min(now, until)
+    end = snapshot_before(source, until)
+    found = [_first_after(source, start, until), end if end is not None and end.at >= start else None]
+    found += [one for one in past.kept() if start <= one.at <= until and not one.why_no_statements()]
+    inside = sorted((one for one in found if one is not None), key=lambda one: one.at)
+    if not inside:
+        return f"nothing was sampled between {name(start_of(length))} and {name(length)}"
+    if inside[-1].at - inside[0].at < SHORTEST:
+        return f"there is one sample since {name(start_of(length))}; a window needs two"
+    return Span(inside[0], inside[-1], name(length))
+
+
+def start_of(length: float) -> float:
+    """Seconds after the migration at which the window that ends at ``length`` begins: where the one before it ends.
+
+    >>> start_of(900), start_of(1800)
+    (0.0, 900.0)
+    """
+    return max((end for end in WINDOWS if end < length), default=0.0)
+
+
+def lasting(past: Past, before: Span, now: float) -> int | None:
+    """How many statements are critically slower in two windows after the migration that follow each other.
+
+    They are the scheduled ones. While only one of them has a verdict, as in the first quarter of an hour, in which
+    going back is decided on, they are its halves. None where there are not even those.
+    """
+    found = windows(past, now)
+    several = sustained(before, found)
+    if several is not None:
+        return several
+    for window in reversed(found):
+        parts = halves(past, window)
+        lasts = sustained(before, parts) if parts is not None else None
+        if lasts is not None:
+            return lasts
+    return None
 
 
 def name(length: float) -> str:
     """A window by its end.
 
-    >>> name(900), name(4 * 3600)
-    ('T+15m', 'T+4h')
+    >>> name(900), name(4 * 3600), name(0)
+    ('T+15m', 'T+4h', 'T+0')
     """
+    if not length:
+        return "T+0"
     return f"T+{length / 60:.0f}m" if length < 3600 else f"T+{length / 3600:.0f}h"
 
 

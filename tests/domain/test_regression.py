@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from migconsole.domain.fingerprint import fingerprint, normal
 from migconsole.domain.readings import Level, Quality, Reading
-from migconsole.domain.regression import BY_ID, BY_TEXT, Comparison, compare, welch
+from migconsole.domain.regression import BY_ID, BY_TEXT, Comparison, compare, sustained, welch
 from migconsole.domain.snapshots import Snapshot, Span
 from migconsole.domain.windows import Statement
 from tests.domain.comparing import Server
@@ -326,3 +326,72 @@ def test_clues_name_blocks_and_the_table_that_is_read_sequentially() -> None:
         "500× the blocks for the same rows: another plan, or bloat; "
         "orders is read sequentially 1.0 times a second, 0.0/s before"
     )
+
+
+# -- windows that follow each other, and short ones --------------------------------------------------------------------
+
+
+def after_windows(*ends: tuple[float, list[float]]) -> tuple[Span, list[Span]]:
+    """A baseline of ORDERS at 1 ms, and windows that follow each other: (end in seconds, times of its calls)."""
+    server = Server()
+    server.call("1", noise(1.0, 10), ORDERS)
+    a = server.look(0)
+    server.call("1", noise(1.0, 200))
+    before, begin, found = Span(a, server.look(600)), server.look(700), []
+    for end, times in ends:
+        server.call("1", times)
+        found.append(Span(begin, server.look(700 + end)))
+        begin = found[-1].end
+    return before, found
+
+
+@pytest.mark.parametrize(
+    ("windows", "lasts"),
+    [
+        ([(900, 10.0)], None),
+        ([(900, 10.0), (1800, 10.0)], 1),
+        ([(900, 10.0), (1800, 1.0)], 0),
+        ([(900, 1.0), (1800, 10.0)], 0),
+        ([(900, 10.0), (1800, 3.0)], 0),
+        ([(900, 10.0), (1800, 1.0), (3600, 10.0)], 0),
+        ([(900, 1.0), (1800, 10.0), (3600, 10.0)], 1),
+    ],
+)
+def test_only_what_is_critical_in_the_two_newest_windows_lasts(
+    windows: list[tuple[float, float]], lasts: int | None
+) -> None:
+    before, found = after_windows(*((end, noise(mean, 100, int(end))) for end, mean in windows))
+    assert sustained(before, found) == lasts
+
+
+def test_a_window_that_has_just_begun_does_not_hide_what_lasted() -> None:
+    before, found = after_windows((900, noise(10, 100)), (1800, noise(10, 100)), (1810, noise(10, 3)))
+    assert sustained(before, found) == 1
+
+
+def test_slower_by_time_alone_is_no_more_than_a_warning_in_less_than_a_minute() -> None:
+    for seconds, level in ((59, Level.WARN), (61, Level.CRITICAL)):
+        before, (window,) = after_windows((seconds, noise(10, 100)))
+        (change,) = compare(before, window).regressed
+        assert change.level is level
+        assert "waits, or a busier machine" in change.clue
+
+
+def test_more_blocks_are_critical_in_a_short_window_too() -> None:
+    server = Server()
+    server.call("1", noise(1.0, 10), ORDERS)
+    a = server.look(0)
+    server.call("1", noise(1.0, 200))
+    before, begin = Span(a, server.look(600)), server.look(700)
+    server.call("1", noise(10.0, 100), blocks=500)
+    (change,) = compare(before, Span(begin, server.look(720))).regressed
+    assert change.level is Level.CRITICAL
+
+
+def test_waits_that_last_a_minute_over_two_short_windows_are_critical() -> None:
+    slow = noise(10, 100)
+    before, found = after_windows((35, slow), (70, slow))
+    assert [compare(before, window).count(Level.CRITICAL) for window in found] == [0, 0]
+    assert sustained(before, found) == 1
+    before, found = after_windows((20, slow), (40, slow))
+    assert sustained(before, found) == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from migconsole.domain.thresholds import Phase
@@ -56,6 +57,21 @@ def test_what_became_slower_stands_first() -> None:
     assert sheet.notes == ("1 slower, 0 faster, 0 as before, 1 new, 1 vanished, 0 cannot be compared",)
     load = comparison.load(look(Samples()))
     assert next(row for row in load.rows if row.key == "time").values["says"] == "look at this"
+
+
+def test_a_window_of_the_schedule_is_chosen_and_those_to_come_are_named() -> None:
+    past = Samples()
+    first = replace(look(past), compared=900.0)
+    assert [row.values["verdict"] for row in comparison.statements(first).rows] == ["critical", "new", "vanished"]
+    load = comparison.load(first)
+    assert load.title.startswith("Load, T+15m: ")
+    assert load.notes[0] == "+ −: since [15m] · not yet: 30m 1h 4h 12h 24h"
+    early = comparison.statements(replace(first, compared=3600.0))
+    assert not early.rows
+    assert early.empty == "not yet: it begins at T+30m, in 16m49s"
+    later = replace(first, compared=1800.0, now=START + 710 + 901)
+    assert comparison.statements(later).empty == "nothing was sampled between T+15m and T+30m"
+    assert comparison.load(later).notes[0] == "+ −: since 15m [30m] · not yet: 1h 4h 12h 24h"
 
 
 def test_without_a_run_there_is_no_baseline_yet() -> None:

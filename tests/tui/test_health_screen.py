@@ -307,7 +307,7 @@ async def test_without_a_watcher_the_screen_says_so(tmp_path: Path) -> None:
 
 
 async def test_without_health_the_key_says_that_no_watcher_runs(tmp_path: Path) -> None:
-    async with console(World(tmp_path)) as c:
+    async with console(World(tmp_path), health=None) as c:
         await c.press("D")
         assert "no watcher runs" in c.status
         assert isinstance(c.app.screen, MainScreen)

@@ -30,7 +30,8 @@ DOUBLED = 2.0
 _COMPARED = {
     "critical": "statements at least 5× slower that take 5 % of the time or more; null when nothing could be compared",
     "warn": "statements at least 2× slower that take 1 % of the time or more",
-    "sustained": "of the critical ones, those that were so in the window before, too; null without such a window",
+    "sustained": "statements critically slower in two windows that follow each other (to T+15m, +30m, +1h, +4h, +12h,"
+    " +24h; in the first one its halves); null while there are not two with a verdict",
     "judged": "statements with enough calls on both sides",
     "slower": "list of the statements that became slower",
     "improved": "statements that became at least twice as fast",
@@ -90,7 +91,9 @@ async def regression(probe: Probe, arguments: Mapping[str, Any]) -> CheckResult:
         found.unknown(comparison)
         return found.result(dict.fromkeys(_COMPARED))
     windows.told(found, comparison)
-    sustained = await asyncio.to_thread(windows.sustained, probe, comparison)
+    sustained = None
+    if probe.past is not None and not comparison.void:
+        sustained = await asyncio.to_thread(comparing.lasting, probe.past, comparison.before, comparison.after.end.at)
     return found.result(_values(comparison, sustained))
 
 
@@ -212,7 +215,8 @@ async def running(probe: Probe, found: Findings, limit: float) -> dict[str, Any]
 
 @check(
     "slow_queries",
-    "Slow statements of the last minutes, those that run too long now, and those the server has logged.",
+    "Slow statements of the last minutes by the server's statistics, and those that run too long now; the log itself is"
+    " what `server_log` reads.",
     arguments={
         "window": "how far to look back; default 10m",
         "mean": "from which mean on a statement is slow; default 20ms",

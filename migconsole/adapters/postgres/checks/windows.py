@@ -97,25 +97,6 @@ def _freeze(past: comparing.Past, before: Span) -> None:
                 past.keep(snapshot)
 
 
-def sustained(probe: Probe, comparison: Comparison) -> int | None:
-    """How many statements are critically slower in both halves of the time compared; None when that is not known.
-
-    One bad quarter of an hour may be a backup or a cold cache; two in a row are the migration.
-    """
-    if probe.past is None or comparison.void:
-        return None
-    halves = comparing.halves(probe.past, comparison.after)
-    if halves is None:
-        return None
-    found = []
-    for half in halves:
-        part = compare(comparison.before, half)
-        if not part.judged:
-            return None
-        found.append({one.key for one in part.regressed if one.level is Level.CRITICAL})
-    return len(found[0] & found[1])
-
-
 def named(text: str, number: str = "") -> str:
     """A statement in a line: its text, or its number where the text was not read."""
     return sanitise_line(text, 160) if text else f"statement {number} (its text was not read)"

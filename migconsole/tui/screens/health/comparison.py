@@ -16,6 +16,9 @@ from migconsole.tui.widgets.health_sheet import Row, Sheet, Source
 PROBES = ("pgss_delta", "pgss_health")
 _SOURCES = (Source("pgss_delta", "M"), Source("pgss_health", "M"))
 
+WINDOWS = (0.0, *comparing.WINDOWS)
+"""The windows that can be chosen, by their ends; 0 is everything since the migration."""
+
 _STATEMENTS = (
     C("verdict", "verdict", "text", "", 9, 15),
     C("text", "statement", "text", "", 9, 24, 6),
@@ -37,22 +40,42 @@ _METRICS = (
 
 
 def compared(look: Look) -> Comparison | str:
-    """The time since the migration against the baseline, or why there is no comparison."""
+    """The chosen window after the migration against the baseline, or why there is no comparison."""
     if look.past is None:
         return "no baseline yet: a baseline belongs to a run"
     before = comparing.baseline(look.past)
     if isinstance(before, str):
         return before
-    after = comparing.since(look.past)
+    after = comparing.scheduled(look.past, look.compared, look.now) if look.compared else comparing.since(look.past)
     return after if isinstance(after, str) else compare(before, after)
+
+
+def name(length: float) -> str:
+    """A choice of window in words."""
+    return comparing.name(length) if length else "since the migration"
+
+
+def choices(look: Look) -> str:
+    """The windows that can be chosen, the chosen one in brackets, and those that are not there yet."""
+    if look.past is None:
+        return ""
+    resumed = look.past.moments().resumed
+    there, later = [], []
+    for length in WINDOWS:
+        short = comparing.name(length).removeprefix("T+") if length else "since"
+        begun = resumed is not None and look.now > resumed + (comparing.start_of(length) if length else 0)
+        (there if begun else later).append(f"[{short}]" if length == look.compared else short)
+    return f"+ −: {' '.join(there)}" + (f" · not yet: {' '.join(later)}" if later else "")
 
 
 def load(look: Look) -> Sheet:
     """Traffic and what a transaction costs, before and after."""
     found = compared(look)
     readings = look.read(*PROBES)
+    notes = tuple(filter(None, (choices(look),)))
     if isinstance(found, str):
-        return Sheet("Load", _METRICS, (), (), readings, empty=found, phase=look.phase)
+        title = f"Load, {name(look.compared)}"
+        return Sheet(title, _METRICS, (), (), readings, empty=found, notes=notes, phase=look.phase)
     rows = []
     for metric in found.metrics:
         values = {
@@ -63,8 +86,8 @@ def load(look: Look) -> Sheet:
             "says": metric.muted or ("look at this" if metric.level is Level.WARN else ""),
         }
         rows.append(Row(metric.name, values, "$muted" if metric.muted else LEVEL_STYLES[metric.level]))
-    title = f"Load, {format.duration(found.after.seconds)} since the migration"
-    return Sheet(title, _METRICS, tuple(rows), _SOURCES, readings, phase=look.phase, notes=found.notes[:3])
+    title = f"Load, {name(look.compared)}: {format.duration(found.after.seconds)}"
+    return Sheet(title, _METRICS, tuple(rows), _SOURCES, readings, phase=look.phase, notes=(*notes, *found.notes[:3]))
 
 
 def statements(look: Look) -> Sheet:

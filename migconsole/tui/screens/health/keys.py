@@ -15,7 +15,7 @@ from migconsole.engine.session import Session
 from migconsole.tui import format
 from migconsole.tui.screens.dialogs.bar import LineBar
 from migconsole.tui.screens.dialogs.base import Dialog
-from migconsole.tui.screens.health import signals
+from migconsole.tui.screens.health import comparison, signals
 from migconsole.tui.screens.health.log_tab import LogTab
 from migconsole.tui.screens.health.ports import HealthPorts
 from migconsole.tui.screens.health.tabs import TABS
@@ -41,6 +41,7 @@ class HealthKeys(Screen[None]):
     clock: format.Clock
     tab: int
     window: float
+    compared: float
     paused_at: float | None
     filter_texts: dict[int, str]
 
@@ -230,10 +231,20 @@ class HealthKeys(Screen[None]):
         self._look_back(-1)
 
     def _look_back(self, step: int) -> None:
+        if TABS[self.tab].id == "comparison":
+            self._compare(step)
+            return
         at = WINDOWS.index(self.window) + step
         if 0 <= at < len(WINDOWS):
             self.window = WINDOWS[at]
             self.go_tab(self.tab)
+
+    def _compare(self, step: int) -> None:
+        at = comparison.WINDOWS.index(self.compared) + step
+        if 0 <= at < len(comparison.WINDOWS):
+            self.compared = comparison.WINDOWS[at]
+            self.go_tab(self.tab)
+            self.status.hint(f"compared with the baseline: {comparison.name(self.compared)} (+ later, - earlier)")
 
     def command_health_follow(self) -> None:
         """Stay at the end of the log."""

@@ -62,6 +62,7 @@ class HealthScreen(HealthKeys):
         self.clock, self.ports = clock or Clock(), ports or HealthPorts()
         self.tab = 0
         self.window = 600.0
+        self.compared = 0.0
         self.paused_at: float | None = None
         self.filter_texts: dict[int, str] = {}
         self._focused: dict[int, str] = {}
@@ -187,7 +188,8 @@ class HealthScreen(HealthKeys):
         return texts
 
     def _look(self, now: float) -> Look:
-        return Look(self.source, self.ports.phase(), now, self.window, self.ports.thresholds, self.ports.past)
+        ports = self.ports
+        return Look(self.source, ports.phase(), now, self.window, ports.thresholds, ports.past, self.compared)
 
     def _look_at_charts(self, now: float) -> None:
         every = LOOK if self.window <= 600 else _LONG_LOOK
@@ -206,7 +208,7 @@ class HealthScreen(HealthKeys):
             table.tick(now)
             return
         look = self._look(now)
-        window = self.window if spec.id == "statements" else 0.0
+        window = {"statements": self.window, "load": self.compared, "changes": self.compared}.get(spec.id, 0.0)
         key = (look.phase, window, *(_mark(self.source.latest(probe)) for probe in spec.probes))
         made = self._made.get(spec.id)
         if made is None or made[0] != key:

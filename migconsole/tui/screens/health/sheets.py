@@ -20,7 +20,10 @@ C = Column
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What a table is made from: the newest readings, the phase that decides what is bad, and the time."""
+    """What a table is made from: the newest readings, the phase that decides what is bad, and the time.
+
+    ``compared`` is the end of the window after the migration that is compared, in seconds; 0 is all of it.
+    """
 
     source: HealthSource
     phase: Phase
@@ -28,6 +31,7 @@ class Look:
     window: float
     thresholds: Thresholds = THRESHOLDS
     past: Past | None = None
+    compared: float = 0.0
 
     def read(self, *probes: str) -> dict[str, Reading | None]:
         """The newest readings by probe."""

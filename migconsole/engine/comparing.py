@@ -104,7 +104,7 @@ def moments(run: Run, checklist: Checklist) -> Moments:
 def baseline(past: Past) -> Span | str:
     """The window before T-0, or why there is none.
 
-    The watcher's samples are used where there are any; else snapshots that checks have taken, and of a single one
+    The watcher's samples or the snapshots that checks have taken, whichever reach back further; of a single one
     everything that was counted up to it.
     """
     began = past.moments().began
@@ -112,16 +112,18 @@ def baseline(past: Past) -> Span | str:
         return "the migration has not begun: the baseline is still being taken"
     source = past.source()
     end = snapshot_before(source, began)
+    begin = _earlier(source, end, BEFORE) if end is not None else None
+    sampled = [Span(begin, end, "baseline")] if begin is not None and end is not None else []
+    kept = sorted((one for one in past.kept() if one.at <= began), key=lambda one: one.at)
     if end is not None:
-        begin = _earlier(source, end, BEFORE)
-        if begin is not None:
-            return _told(Span(begin, end, "baseline"))
-    kept = [one for one in past.kept() if one.at <= began] + ([end] if end is not None else [])
+        kept = sorted([*kept, end], key=lambda one: one.at)
     if not kept:
         return "no baseline yet: nothing was sampled before T-0"
     last = kept[-1]
     fitting = [one for one in kept[:-1] if last.at - one.at >= SHORTEST and not breaks(one, last)]
-    return _told(Span(fitting[0] if fitting else None, last, "baseline"))
+    pairs = [*sampled, *(Span(one, last, "baseline") for one in fitting[:1])]
+    # The watcher may have begun a moment before T-0, and checks have taken snapshots long before.
+    return _told(max(pairs, key=lambda one: one.seconds) if pairs else Span(None, last, "baseline"))
 
 
 def since(past: Past, until: Snapshot | None = None, *, longest: float = 0.0) -> Span | str:

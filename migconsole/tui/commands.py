@@ -219,6 +219,7 @@ _HEALTH: tuple[UiCommand, ...] = (
     _d("previous_table", "shift+tab", "previous table", "Previous table"),
     _d("follow", "f", "follow", "Stay at the end of the log"),
     _d("worse", "w", "warnings", "WARNING and worse, or all of the log"),
+    _d("baseline", "b", "baseline", "Take a snapshot now, to compare with later"),
     _d("retry", "R", "retry", "Try again what the server refused"),
     _d("close", "escape", "back", "Clear the message, the filter, the row; then back", footer=8),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable
 
 from migconsole.domain.occasions import Occasion
@@ -36,8 +37,11 @@ class Openings(Exits):
     async def forget_health(self) -> None:
         """Stop looking after the watcher of the run that is left; it goes on by itself."""
         health, self.health = self.health, None
-        if health is not None and health.keeper is not None:
+        if health is None:
+            return
+        if health.keeper is not None:
             await health.keeper.close()
+        await asyncio.to_thread(health.close)
 
     async def enter(self, session: Session) -> None:
         """Open a session unless it is, and show it; after an absence, what happened meanwhile."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from migconsole.adapters import processes, watchers
@@ -37,6 +39,12 @@ def opening_for(options: Options, *, leave: bool = True) -> Callable[[Session | 
         if session is None:
             return None
         path = session.directory / watcher.HEALTH
+        followers: list[LogFollower] = []
+
+        def close() -> None:
+            while followers:
+                followers.pop().close()
+
         reader = readers.setdefault(str(path), HealthReader(path))
 
         async def acknowledge(alarm: Alarm) -> None:
@@ -48,30 +56,38 @@ def opening_for(options: Options, *, leave: bool = True) -> Callable[[Session | 
             retry=lambda: watchers.ask_to_retry(session.directory),
             phase=lambda: _phase(reader.phase()),
             thresholds=_thresholds(session),
-            log=_log(session, options),
+            log=partial(_opened_log, followers, session, options),
             past=RunPast(session.directory, session.checklist),
+            baseline=None if options.read_only else partial(_baseline, session, options),
         )
         keeper = None if options.read_only else watching.WatcherKeeper(session.directory, options, leave=leave)
-        return HealthAccess(reader, ports, keeper)
+        return HealthAccess(reader, ports, keeper, close)
 
     return opened
 
 
-def _log(session: Session, options: Options) -> Callable[[], Output | str]:
+def _opened_log(followers: list[LogFollower], session: Session, options: Options) -> Output | str:
     """The server's log, for the first look at its tab: the target with its password is resolved only then."""
-    followers: list[LogFollower] = []
+    if not followers:
+        try:
+            _, setting = opening.restored(RunDirectory(session.directory), options)
+        except MigconsoleError as error:
+            return f"The server's log cannot be read from here.\n\n{error.title}"
+        redact = setting.surroundings.redact
+        followers.append(LogFollower(setting.target, session.directory.name[-4:], redact=redact))
+    return followers[0].opened()
 
-    def opened() -> Output | str:
-        if not followers:
-            try:
-                _, setting = opening.restored(RunDirectory(session.directory), options)
-            except MigconsoleError as error:
-                return f"The server's log cannot be read from here.\n\n{error.title}"
-            redact = setting.surroundings.redact
-            followers.append(LogFollower(setting.target, session.directory.name[-4:], redact=redact))
-        return followers[0].opened()
 
-    return opened
+async def _baseline(session: Session, options: Options) -> str:
+    """Take a snapshot for the run's comparison now, as the check ``baseline`` does; returns what was kept."""
+    directory = RunDirectory(session.directory)
+    loaded, setting = await asyncio.to_thread(opening.restored, directory, options)
+    database = opening.database(loaded.checklist, directory, setting)
+    try:
+        result = await database.check("baseline", {})
+    finally:
+        await database.close()
+    return result.reason or "; ".join(result.lines)
 
 
 async def show_alone(watched: watching.Watching) -> int:

@@ -108,3 +108,19 @@ def test_snapshots_of_checks_make_a_window_without_a_watcher() -> None:
 def test_what_lasts(samples: list[tuple[float, float]], lasts: int | None, watched: bool) -> None:
     past: Any = Past(samples, watched=watched)
     assert comparing.lasting(past, past.baseline, RESUMED + samples[-1][0] + 1) == lasts
+
+
+def test_a_baseline_is_what_reaches_back_further() -> None:
+    """The watcher began a moment before T-0; checks had taken snapshots long before."""
+    past: Any = Past(every_minute(300))
+    begin, end = past.baseline.begin, past.baseline.end
+    server = Server()
+    server.call("1", noise(1, 10), ORDERS)
+    past.looks = [server.look(590), server.look(600), *past.looks]
+    short = comparing.baseline(past)
+    assert isinstance(short, Span)
+    assert short.seconds == 10
+    past.snapshots = [begin, end]
+    long = comparing.baseline(past)
+    assert isinstance(long, Span)
+    assert long.seconds == 600

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+from migconsole.domain.readings import Quality, Reading
 from migconsole.domain.thresholds import Phase
 from migconsole.engine.comparing import Moments
-from migconsole.tui.screens.health import comparison
+from migconsole.tui.screens.health import HealthAccess, HealthPorts, comparison, objects
 from migconsole.tui.screens.health.sheets import Look
 from tests.domain.comparing import START, Server
 from tests.domain.test_regression import ORDERS, noise
+from tests.tui.driving import console
+from tests.tui.fakes import World
+from tests.tui.health_source import FakeHealth
 
 
 class Samples:
@@ -78,3 +83,62 @@ def test_without_a_run_there_is_no_baseline_yet() -> None:
     for sheet in (comparison.statements(look(None)), comparison.load(look(None))):
         assert not sheet.rows
         assert "no baseline yet" in sheet.empty
+
+
+async def test_a_baseline_is_taken_by_key_and_a_window_chosen(tmp_path: Path) -> None:
+    asked = []
+
+    async def take() -> str:
+        asked.append(True)
+        return "baseline: the statistics of 12 statements were kept"
+
+    ports = HealthPorts(past=Samples(), baseline=take)  # type: ignore[arg-type]
+    async with console(World(tmp_path), health=lambda session: HealthAccess(FakeHealth(START), ports)) as c:
+        await c.press("D", "9", "b")
+        await c.until(lambda: "12 statements" in c.status)
+        assert asked == [True]
+        await c.press("plus")
+        assert "T+15m" in c.text()
+        assert "[15m]" in c.text()
+        await c.press("minus", "minus")
+        assert "[since]" in c.text()
+
+
+async def test_without_a_run_that_could_keep_it_no_baseline_is_taken(tmp_path: Path) -> None:
+    async with console(World(tmp_path)) as c:
+        await c.press("D", "b")
+        assert "a baseline belongs to a run" in c.status
+
+
+class Grown(Samples):
+    """A table and its index that grew after the baseline, beside ones that were not there."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        for number, reading in enumerate(self.looks):
+            old = {"oid": 1, "relation": "public.orders", "size": 1000 + 500 * number}
+            table = old | {"seq_scans": 10 * number, "idx_scans": 7}
+            index = {"oid": 2, "index": "public.orders_client", "size": 100 - number, "scans": 3 * number}
+            fresh = [{"oid": 9, "relation": "public.fresh", "size": 5}] if number == 3 else []
+            for probe, rows in (
+                ("watch_sizes", [old, *fresh]),
+                ("tables_activity", [table]),
+                ("index_usage", [index]),
+            ):
+                found = Reading(probe, reading.at, 1.0, Quality.OK, tuple(rows))
+                reading.readings[probe] = found  # type: ignore[index]
+
+
+def test_tables_and_indexes_say_what_changed_since_the_baseline() -> None:
+    past = Grown()
+    now = replace(look(past), source=past)  # type: ignore[arg-type]
+    sheet = objects.tables(now)
+    changes = {row.values["relation"]: (row.values["size_since"], row.values["scans_since"]) for row in sheet.rows}
+    assert changes == {"public.orders": (1000, 20), "public.fresh": (None, None)}
+    (index,) = objects.indexes(now).rows
+    assert (index.values["size_since"], index.values["scans_since"]) == (-2, 6)
+    assert sheet.notes == ()
+    for make in (objects.tables, objects.indexes):
+        sheet = make(replace(now, past=None))
+        assert sheet.notes == ("no baseline yet",)
+        assert "size_since" not in sheet.rows[0].values

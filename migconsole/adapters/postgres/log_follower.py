@@ -7,10 +7,13 @@ plain lines. A log of any size is begun near its end.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import fcntl
 import os
 import shutil
 import tempfile
 import threading
+import time
 import weakref
 from collections.abc import Callable
 from pathlib import Path
@@ -31,6 +34,11 @@ BEHIND = 2 * 1024**2
 PIECE = 1024**2
 MOST = 64 * 1024**2
 """Bytes of the copy from which on it is begun anew."""
+
+PREFIX = "migconsole-log-"
+_LOCK = ".lock"
+_YOUNG = 5.0
+"""Seconds in which a folder may not have its lock yet."""
 
 EVERY = 1.0
 AGAIN = 10.0
@@ -53,12 +61,16 @@ class LogFollower:
         self._folder = Path()
         self._why = "The server's log is being looked for."
         self._found = ""
+        self._removed: Callable[[], object] = lambda: None
 
     def opened(self) -> FileOutput | str:
         """The log as lines, or why it cannot be read from here (yet). Never blocks."""
         if self._thread is None:
-            self._folder = Path(tempfile.mkdtemp(prefix="migconsole-log-"))
-            weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
+            sweep(Path(tempfile.gettempdir()))
+            self._folder = Path(tempfile.mkdtemp(prefix=PREFIX))
+            lock = os.open(self._folder / _LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            self._removed = weakref.finalize(self, _remove, self._folder, lock)
             self._thread = threading.Thread(target=self._main, name="server log", daemon=True)
             self._thread.start()
         if self._why:
@@ -70,7 +82,7 @@ class LogFollower:
         self._stop.set()
         if self._thread is not None:
             self._thread.join(5.0)
-            shutil.rmtree(self._folder, ignore_errors=True)
+            self._removed()
 
     @property
     def _copy(self) -> Path:
@@ -152,3 +164,24 @@ class LogFollower:
         until = asyncio.get_running_loop().time() + seconds
         while not self._stop.is_set() and asyncio.get_running_loop().time() < until:
             await asyncio.sleep(0.1)
+
+
+def sweep(folder: Path) -> None:
+    """Remove the copies of consoles that were killed: whoever lives holds the lock in its own, whatever its pid."""
+    for path in folder.glob(f"{PREFIX}*"):
+        with contextlib.suppress(OSError):
+            state = path.lstat()
+            if path.is_symlink() or state.st_uid != os.getuid() or time.time() - state.st_mtime < _YOUNG:
+                continue
+            lock = os.open(path / _LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                os.close(lock)
+                continue
+            _remove(path, lock)
+
+
+def _remove(folder: Path, lock: int) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    os.close(lock)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -93,7 +94,7 @@ async def regression(probe: Probe, arguments: Mapping[str, Any]) -> CheckResult:
     windows.told(found, comparison)
     sustained = None
     if probe.past is not None and not comparison.void:
-        sustained = await asyncio.to_thread(comparing.lasting, probe.past, comparison.before, comparison.after.end.at)
+        sustained = await asyncio.to_thread(comparing.lasting, probe.past, comparison.before, time.time())
     return found.result(_values(comparison, sustained))
 
 

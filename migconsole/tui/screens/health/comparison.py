@@ -60,7 +60,8 @@ def choices(look: Look) -> str:
     if look.past is None:
         return ""
     resumed = look.past.moments().resumed
-    there, later = [], []
+    there: list[str] = []
+    later: list[str] = []
     for length in WINDOWS:
         short = comparing.name(length).removeprefix("T+") if length else "since"
         begun = resumed is not None and look.now > resumed + (comparing.start_of(length) if length else 0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, cast
 
 from textual.content import Content
@@ -113,6 +113,9 @@ class HealthKeys(Screen[None]):
             else ""
         )
         found["health_alarms"] = "" if alarm else "no alarm is open"
+        found["health_baseline"] = (
+            "" if self.ports.baseline else "a baseline belongs to a run, and a read-only console takes none"
+        )
         found["health_retry"] = "" if self.ports.retry else "no watcher can be asked from here"
         return {name: why for name, why in found.items() if why}
 
@@ -255,6 +258,16 @@ class HealthKeys(Screen[None]):
         """Warnings and worse, or everything."""
         self.server_log.worse_only = not self.server_log.worse_only
         self.server_log.apply()
+
+    def command_health_baseline(self) -> None:
+        """Keep a snapshot of the statistics with the run."""
+        if self.ports.baseline is not None:
+            self.status.hint("a baseline is being taken")
+            cast("Exits", self.app).perform(self._take_baseline(self.ports.baseline))
+
+    async def _take_baseline(self, take: Callable[[], Awaitable[str]]) -> None:
+        self.status.hint(sanitise_line(await take(), 300))
+        self.look()
 
     def command_health_retry(self) -> None:
         """Ask the watcher to try again what the server refused."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from migconsole.domain.snapshots import INDEXES, SIZES, TABLES
+from migconsole.engine import comparing
 from migconsole.tui import format
 from migconsole.tui.screens.health.sheets import Look, rows_of, text_of
 from migconsole.tui.widgets.health_sheet import Column as C
@@ -14,6 +16,8 @@ _TABLES = (
     C("relation", "table", "text", "", 9, 18, 3),
     C("size", "size", "bytes", "watch_sizes", 9, 12),
     C("growth", "growth", "bytes", "watch_sizes", 8),
+    C("size_since", "size +baseline", "bytes", "", 7, missing="–"),
+    C("scans_since", "scans +baseline", "count", "", 5, missing="–"),
     C("growth_rate", "growing", "bytes/s", "watch_sizes", 3),
     C("live", "rows", "count", "tables_activity", 6, 10),
     C("dead", "dead", "count", "tables_activity", 7, 10),
@@ -54,6 +58,9 @@ def tables(look: Look) -> Sheet:
             marks[row.get("oid")] = {"size": f"locked {by}" if by else "locked"}
             # Only for its place in the order: the mark is what is shown.
             mine["size"] = row.get("estimate")
+    why = _since(look, merged, TABLES, ("seq_scans", "idx_scans"))
+    for oid in marks:
+        merged[oid].pop("size_since", None)
     return Sheet(
         "Tables",
         _TABLES,
@@ -62,8 +69,30 @@ def tables(look: Look) -> Sheet:
         readings,
         ("size", True),
         "no tables",
+        notes=why,
         phase=look.phase,
     )
+
+
+def _since(look: Look, rows: Mapping[Any, dict[str, Any]], probe: str, scans: Sequence[str]) -> tuple[str, ...]:
+    """Put into rows what changed since the end of the baseline; returns why nothing could be, as a note.
+
+    A table or index that was not there, or whose size was not read, has no change; a counter that is lower was reset.
+    """
+    before = comparing.baseline(look.past) if look.past is not None else ""
+    if isinstance(before, str):
+        return ("no baseline yet",)
+    sizes = {row.get("oid"): row.get("size") for row in before.end.rows(SIZES)}
+    known = {row.get("oid"): row for row in before.end.rows(probe)}
+    for oid, values in rows.items():
+        old = known.get(oid, {})
+        was = sizes.get(oid) if probe == TABLES else old.get("size")
+        size = values.get("size")
+        values["size_since"] = None if was is None or size is None else size - was
+        counts = [(old.get(name), values.get(name)) for name in scans]
+        seen = [now - then for then, now in counts if then is not None and now is not None]
+        values["scans_since"] = sum(seen) if len(seen) == len(counts) and min(seen) >= 0 else None
+    return ()
 
 
 def latest(*times: Any) -> Any:
@@ -106,6 +135,8 @@ _INDEXES = (
     C("says", "finding", "text", "", 8, 20, 4),
     C("size", "size", "bytes", "index_usage", 8),
     C("scans", "scans", "total", "index_usage", 7),
+    C("size_since", "size +baseline", "bytes", "", 5, missing="–"),
+    C("scans_since", "scans +baseline", "count", "", 6, missing="–"),
     C("scans_rise", "since start", "count", "index_usage", 6),
     C("last_scan", "last scan", "time", "index_usage", 4),
     C("rows_read", "rows read", "total", "index_usage", 3, 10),
@@ -141,6 +172,7 @@ def indexes(look: Look) -> Sheet:
         says.setdefault(oid, []).append(f"duplicate of {text_of(row, 'duplicate_of')}")
     for oid, values in found.items():
         says.setdefault(oid, []).extend(word for word in ("new", "unused") if values.get(word))
+    why = _since(look, found, INDEXES, ("scans",))
     return Sheet(
         "Indexes",
         _INDEXES,
@@ -149,6 +181,7 @@ def indexes(look: Look) -> Sheet:
         readings,
         ("size", True),
         "no indexes",
+        notes=why,
         phase=look.phase,
     )
 

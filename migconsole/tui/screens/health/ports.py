@@ -21,11 +21,15 @@ def _before() -> Phase:
     return Phase.BEFORE
 
 
+def _nothing() -> None:
+    """Nothing was opened."""
+
+
 @dataclass(frozen=True, slots=True)
 class HealthPorts:
     """``acknowledge`` puts on record that a person has seen an alarm. ``log`` gives the server's log as lines, or why
     it cannot be read from here. ``retry`` asks the watcher to try again what was refused. ``phase`` decides the limits.
-    ``past`` is what the run compares with.
+    ``past`` is what the run compares with; ``baseline`` takes a snapshot for it now and says what was kept.
     """
 
     title: str = ""
@@ -36,6 +40,7 @@ class HealthPorts:
     phase: Callable[[], Phase] = _before
     thresholds: Thresholds = THRESHOLDS
     past: Past | None = None
+    baseline: Callable[[], Awaitable[str]] | None = None
 
 
 class Keeper(Protocol):
@@ -53,11 +58,15 @@ class Keeper(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class HealthAccess:
-    """What a health screen is opened with. Without a ``keeper`` this console only reads what somebody else samples."""
+    """What a health screen is opened with. Without a ``keeper`` this console only reads what somebody else samples.
+
+    ``close`` lets go of what was opened for it, once the run is left.
+    """
 
     source: HealthSource
     ports: HealthPorts = HealthPorts()
     keeper: Keeper | None = None
+    close: Callable[[], None] = _nothing
 
 
 HealthOpening = Callable[[Session | None], HealthAccess | None]

@@ -134,15 +134,14 @@ def since(past: Past, until: Snapshot | None = None, *, longest: float = 0.0) ->
     source = past.source()
     end = until or snapshot_before(source, None)
     kept = [one for one in past.kept() if one.at >= resumed]
-    if end is None or end.at < resumed:
-        end = kept[-1] if kept else None
+    ends = [one for one in (end, *kept[-1:]) if one is not None and one.at >= resumed]
+    end = max(ends, key=lambda one: one.at, default=None)
     if end is None:
         return "nothing was sampled since the migration"
     earliest = max(resumed, end.at - longest) if longest else resumed
-    begin = _first_after(source, earliest, end.at)
-    if begin is None:
-        fitting = [one for one in kept if one.at >= earliest and end.at - one.at >= SHORTEST]
-        begin = fitting[0] if fitting else None
+    first = _first_after(source, earliest, end.at)
+    begins = [one for one in (first, *kept) if one is not None and one.at >= earliest]
+    begin = min(begins, key=lambda one: one.at, default=None)
     if begin is None or end.at - begin.at < SHORTEST:
         return "there is one sample since the migration; a window needs two"
     return Span(begin, end, "since the migration")

@@ -124,3 +124,19 @@ def test_a_baseline_is_what_reaches_back_further() -> None:
     long = comparing.baseline(past)
     assert isinstance(long, Span)
     assert long.seconds == 600
+
+
+def test_the_time_since_the_migration_is_all_that_anybody_has_seen_of_it() -> None:
+    """A check took snapshots before the watcher's first sample after the migration, and after its last one."""
+    past: Any = Past([(20.0, 1.0), (30.0, 1.0)])
+    server = Server()
+    server.call("1", noise(1, 10), ORDERS)
+    past.snapshots = [server.look(690), server.look(701), server.look(760)]
+    found = comparing.since(past)
+    assert isinstance(found, Span)
+    assert found.begin is not None
+    assert (found.begin.at, found.end.at) == (RESUMED + 1, RESUMED + 60)
+    last = comparing.since(past, longest=45.0)
+    assert isinstance(last, Span)
+    assert last.begin is not None
+    assert last.begin.at == RESUMED + 20

@@ -163,7 +163,8 @@ def _holds(row: Row, condition: Condition) -> bool:
 
 def _filled(message: str, row: Row, value: Any, number: int, unit: str) -> str:
     known = {
-        name: "?" if one is None else ", ".join(one) if isinstance(one, list) else one for name, one in row.items()
+        name: "?" if one is None else ", ".join(map(str, one)) if isinstance(one, list) else one
+        for name, one in row.items()
     }
     return message.format_map(_Lenient(known | {"value": _written(value, unit), "count": number}))
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from migconsole.adapters import watchers
 from migconsole.adapters.health_store import HealthReader
 from migconsole.adapters.journal.reading import read_events
 from migconsole.adapters.postgres.probes.catalogue import PROBES, Tier
@@ -131,6 +132,24 @@ async def test_every_pulse_is_fresh_and_nothing_of_ours_waits(watched: Watched, 
             assert await oldest(reader) <= allowed, "locked catalogues"
     senses = {event["item"] for event in await sensed(watched)}
     assert {"rows", "sizes"} <= senses, "the questions were asked"
+
+
+async def test_a_long_queue_raises_its_alarm_and_the_watcher_lives(watched: Watched, database: Database) -> None:
+    """A reader, a migration behind it, and the application's sessions behind that."""
+    watcher = await asyncio.to_thread(watched.ensure)
+    reader, url = watched.reader, database.url
+    await has_pulse(reader)
+    async with AsyncExitStack() as stack:
+        first, migration, *apps = [await stack.enter_async_context(harness.client(url, "app")) for _ in range(8)]
+        await first.execute("BEGIN; SELECT 1 FROM t")
+        waiting = [asyncio.ensure_future(migration.execute("ALTER TABLE t ADD COLUMN y int"))]
+        await harness.until_waiting(first, migration.get_server_pid())
+        waiting += [asyncio.ensure_future(app.execute("SELECT count(*) FROM t")) for app in apps]
+        await eventually(lambda: [one for one in reader.alarms() if one.probe == "lock_tree"], SLOW, "its alarm")
+        await oldest(reader)
+        assert watchers.running(watched.path) == watcher, watched.log()
+        await first.execute("COMMIT")
+        await asyncio.gather(*waiting)
 
 
 async def test_the_migration_survives_a_watcher_that_asks_between_its_two_locks(

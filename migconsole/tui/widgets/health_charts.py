@@ -17,7 +17,7 @@ _BARS = " ▁▂▃▄▅▆▇█"
 _HOLD = 25.0
 """Seconds for which a value stands where no later one is known: two and a half of the pulse's longest intervals."""
 
-LABEL = 22
+LABEL = 23
 """Cells beside a chart for its name, value and quality."""
 
 
@@ -184,8 +184,10 @@ class HealthCharts(PaintedLines, can_focus=True):
             return [fitted([*label, *bars, (state, chart.state_style)], width)]
         labels: list[tuple[str, str]] = [(chart.title, "$muted"), (chart.value, chart.style or "bold")]
         if tall == 2:
-            room = LABEL - 2 - cell_len(chart.title)
-            labels = [(f"{chart.title} {chart.value[:room]:>{max(room, 0)}}", "bold"), (chart.state, chart.state_style)]
+            # A number without its last digits would be another number: the title gives way.
+            room = max(0, LABEL - 2 - cell_len(chart.value))
+            title = chart.title if len(chart.title) <= room else f"{chart.title[: max(0, room - 1)]}…"
+            labels = [(f"{title:<{room}} {chart.value}", "bold"), (chart.state, chart.state_style)]
         else:
             labels += [(chart.state, chart.state_style), (chart.limits, "$muted"), *[("", "")] * tall]
         bars_at = self._bars(chart, max(0, width - LABEL), tall)

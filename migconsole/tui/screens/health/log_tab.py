@@ -23,6 +23,17 @@ NO_LOG = (
 )
 
 
+class LogLines(OutputView):
+    """The log's lines; ``by_level`` is whether it is only their level that keeps lines out."""
+
+    by_level = False
+
+    def _emptiness(self) -> str:
+        if self.by_level:
+            return "Nothing of WARNING or worse has been logged; w shows every line."
+        return super()._emptiness()
+
+
 class LogTab(Vertical):
     """One line of state and the view; the file is opened when the tab is first looked at."""
 
@@ -37,13 +48,13 @@ class LogTab(Vertical):
     def compose(self) -> ComposeResult:
         """State, lines, or why there are none."""
         yield Static("", id="health-log-state", markup=False)
-        yield OutputView(id="health-log")
+        yield LogLines(id="health-log")
         yield Static("", id="health-log-why", markup=False)
 
     @property
-    def view(self) -> OutputView:
+    def view(self) -> LogLines:
         """The lines."""
-        return self.query_one("#health-log", OutputView)
+        return self.query_one("#health-log", LogLines)
 
     def look(self) -> None:
         """Open the log, or try again."""
@@ -65,6 +76,7 @@ class LogTab(Vertical):
 
     def apply(self) -> None:
         """Show what is wanted of the log and say so."""
+        self.view.by_level = self.worse_only and not self._pattern
         self.view.filter(self._pattern or (WORSE if self.worse_only else None))
         self.say()
 

@@ -110,6 +110,13 @@ def backup(
     default="",
     help="Drop the armed copy first where there is no room for two: no way back until the new one is proven.",
 )
+@click.option("--by", metavar="NAME", default="", help="Another tool makes the restore point; nothing is restored.")
+@click.option("--take", metavar="COMMAND", default="", help="With --by: the command that makes it.")
+@click.option("--verify", metavar="COMMAND", default="", help="With --by: the command that shows it is there.")
+@click.option("--verify-sql", metavar="QUERY", default="", help="With --by: or a query whose first value is true.")
+@click.option("--expect", metavar="PATTERN", default="", help="With --by: what verifying must show.")
+@click.option("--back", metavar="COMMAND", default="", help="With --by: how to go back; shown, never carried out.")
+@click.option("--precondition", metavar="TEXT", default="", help="With --by: what must hold for going back.")
 @_ITEM
 @_FORMAT
 @options.state_directory
@@ -125,15 +132,33 @@ def prove(
     disk_free: str,
     rewrites: str,
     give_up_armed: str,
+    by: str,
+    take: str,
+    verify: str,
+    verify_sql: str,
+    expect: str,
+    back: str,
+    precondition: str,
     item: str,
     form: str,
 ) -> None:
     """Prove BACKUP (default: the newest of RUN) by restoring it beside the database and comparing every count.
 
     The database itself is not touched. With --keep-armed the restored copy waits, closed, and a rollback is one swap;
-    without it the copy is dropped when it has proven the backup.
+    without it the copy is dropped when it has proven the backup. With --by NAME another tool makes the restore point
+    (a paused standby, a volume snapshot, pgBackRest) and a command or query verifies it; it is never called proven.
     """
-    from migconsole.wiring import proofs  # noqa: PLC0415 - start-up time of the commands that need none of it
+    from migconsole.wiring import hooked, proofs  # noqa: PLC0415 - start-up time of the commands that need none of it
+
+    if by:
+        if backup_path or keep_armed or give_up_armed:
+            raise UsageError("--by restores nothing", "BACKUP, --keep-armed and --give-up-armed are for a restore.")
+        hook = hooked.Options(
+            state_dir, target, by, take, verify, verify_sql, expect, back, precondition, run_name, item
+        )
+        sys.exit(asyncio.run(hooked.prove_by_hook(hook, _speaker(form))))
+    if take or verify or verify_sql or expect or back or precondition:
+        raise UsageError("These options belong to --by NAME", "--take, --verify, --verify-sql, --expect, --back.")
 
     wanted = proofs.Options(
         state_dir,

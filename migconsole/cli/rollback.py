@@ -16,7 +16,7 @@ from migconsole.errors import UsageError
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_STRATEGIES = ("swap", "side-restore", "in-place", "app-only", "revert", "clone", "pitr")
+_STRATEGIES = ("swap", "side-restore", "in-place", "app-only", "revert", "snapshot", "clone", "pitr")
 
 
 def _common(command: F) -> F:

@@ -34,8 +34,8 @@ POSITIONAL = {"prove": "backup", "notify": "text", "http": "address"}
 """The one argument of a command that has no option's name."""
 
 
-KEPT = {"backup": ("max_age",), "prove": ("max_age",), "restore": ("prefer", "boxes")}
-"""Arguments that are the console's own and no options of the command: the gate's age, the wizard's preference."""
+KEPT = {"backup": ("max_age",), "prove": ("max_age", "accept"), "restore": ("prefer", "boxes")}
+"""Arguments that are the console's own, no options of the command: what the gate goes by, the wizard's preference."""
 
 
 class ArgumentsError(ValueError):

@@ -238,6 +238,9 @@ def _with_reason(
     proof = [why for why in needs if why] or [
         why for why in (restore_gate.gate(run, checklist, located, alternative.step.action, danger),) if why
     ]
+    now = situation.clock.now if situation.clock else None
+    if not proof and (old := restore_gate.stale(run, checklist, located, alternative.step.action, danger, now)):
+        proof = [old]
     late = _late(run, located, situation, danger)
     whys = [*proof, *filter(None, (order.reason, late))]
     if not whys:

@@ -6,10 +6,16 @@ reading items, and the jobs that make the restore point, are not held up. In pha
 something mutating of an earlier phase from T-0 on was carried out: what it would protect has happened then, and
 refusing to start the application protects nobody. It can be overridden with a typed reason, which is on record and
 listed as a deviation; every item that is run so needs one of its own.
+
+A snapshot of another tool is a kind of its own: it opens the gate only where the checklist accepts it
+(``prove: {by: …, accept: true}``); elsewhere it is one more thing that the typed reason can rest on. And a way back
+older than ``max_age`` asks for a reason, too, as long as nothing has been changed: until then a fresh one can be had.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from datetime import datetime
 
 from migconsole.domain.checklist import Action, Checklist, Danger, Job, Located
@@ -20,43 +26,87 @@ from migconsole.domain.run import Run
 OVERRIDE_REASON = 10
 """Characters of reason with which something is run without a proven way back: as many as forcing past a failure."""
 
+MAX_AGE = 24 * 3600.0
+"""Seconds a restore point may be old where the checklist says nothing. One of the evening before a nightly window still
+counts; of an older one nobody knows any more what was written since, and a whole day's business would be lost."""
+
 _MAKERS = ("backup", "prove", "drill", "restore")
 _NEEDED = {
     "restore-point-proven": (PointState.PROVEN, PointState.ARMED),
     "restore-point-armed": (PointState.ARMED,),
+    "restore-point-snapshot": (PointState.SNAPSHOT, PointState.PROVEN, PointState.ARMED),
 }
+_NAMES = {"restore-point-proven": "proven", "restore-point-armed": "armed", "restore-point-snapshot": "verified"}
 
 
 def unmet_need(run: Run, need: str) -> str:
     """Why a ``needs`` entry about the restore point is not met, or ""."""
     wanted = _NEEDED.get(need)
     if wanted is None:
-        return f"needs {need}; write {' or '.join(_NEEDED)}"
+        return f"needs {need}; write {', '.join(_NEEDED)}"
     if run.restore_point.state in wanted:
         return ""
-    return f"needs a restore point that is {wanted[-1].value if len(wanted) == 1 else 'proven'}: {describe(run)}"
+    return f"needs a restore point that is {_NAMES[need]}: {describe(run)}"
 
 
 def gate(run: Run, checklist: Checklist, located: Located, action: Action, danger: Danger) -> str:
     """Why a mutating item has to wait for the proof of the way back, or ""."""
-    if danger is Danger.READ or located.phase is None or located.phase.at < 0:
+    if danger is Danger.READ or located.phase is None or located.phase.at < 0 or is_maker(action):
         return ""
-    if isinstance(action, Job) and action.name in _MAKERS:
-        return ""
-    if run.restore_point.state in (PointState.PROVEN, PointState.ARMED) or not has_backup(checklist):
+    if held(run, checklist) or not has_backup(checklist):
         return ""
     if located.phase.at > 0 and _begun(run, checklist, located.phase.at):
         return ""
     return f"nothing is changed from T-0 on before the way back is proven: {describe(run)}"
 
 
+def stale(
+    run: Run, checklist: Checklist, located: Located, action: Action, danger: Danger, now: datetime | None
+) -> str:
+    """Why something mutating should wait for a fresher way back, or ""; silent once anything has been changed."""
+    if danger is Danger.READ or located.phase is None or located.phase.at < 0 or is_maker(action) or now is None:
+        return ""
+    if not held(run, checklist) or not has_backup(checklist) or _begun(run, checklist, math.inf):
+        return ""
+    seconds, limit = age(run.restore_point, now), oldest_allowed(checklist)
+    if seconds is None or seconds <= limit:
+        return ""
+    return (
+        f"the way back is {in_words(seconds)} old, more than {in_words(limit)}: what was written since would be lost "
+        f"(B counts it); {FRESH}"
+    )
+
+
+FRESH = "take a fresh backup and prove it (reopen both with u)"
+
+
+def is_maker(action: Action) -> bool:
+    """Whether an action makes a way back, or goes it."""
+    return isinstance(action, Job) and action.name in _MAKERS
+
+
+def held(run: Run, checklist: Checklist) -> bool:
+    """Whether the run has a way back on which something may be changed: proven, or a snapshot that is accepted."""
+    point = run.restore_point
+    if point.state is PointState.SNAPSHOT:
+        return any(
+            job.arguments.get("by") == point.by and job.arguments.get("accept") is True for job in _jobs(checklist)
+        )
+    return point.state in (PointState.PROVEN, PointState.ARMED)
+
+
+def _jobs(checklist: Checklist) -> Iterator[Job]:
+    """Every backup and proof of the way forward."""
+    for located in checklist.walk():
+        for alternative in located.item.steps:
+            action = alternative.step.action
+            if isinstance(action, Job) and action.name in ("backup", "prove"):
+                yield action
+
+
 def has_backup(checklist: Checklist) -> bool:
     """Whether a checklist takes or proves a backup by a built-in job: then its proof is waited for."""
-    return any(
-        isinstance(alternative.step.action, Job) and alternative.step.action.name in ("backup", "prove")
-        for located in checklist.walk()
-        for alternative in located.item.steps
-    )
+    return next(_jobs(checklist), None) is not None
 
 
 def describe(run: Run) -> str:
@@ -65,6 +115,7 @@ def describe(run: Run) -> str:
     words = {
         PointState.NONE: "there is no backup of this run yet",
         PointState.UNPROVEN: "the backup has not been proven by a restore",
+        PointState.SNAPSHOT: f"a restore point by {point.by} is verified",
         PointState.PROVEN: "the backup is proven, its restored copy is not armed",
         PointState.ARMED: "the restored copy is armed",
         PointState.USED: "the restore point has been used by a rollback",
@@ -73,18 +124,16 @@ def describe(run: Run) -> str:
     return f"{words} ({point.why})" if point.why else words
 
 
-def oldest_allowed(checklist: Checklist) -> float | None:
-    """Seconds that a restore point may be old, by ``max_age`` of the backup or its proof; None when nothing is said."""
+def oldest_allowed(checklist: Checklist) -> float:
+    """Seconds that a restore point may be old: the least ``max_age`` of backup and proof, else ``MAX_AGE``."""
     found = []
-    for located in checklist.walk():
-        for alternative in located.item.steps:
-            action = alternative.step.action
-            if isinstance(action, Job) and action.name in ("backup", "prove") and "max_age" in action.arguments:
-                try:
-                    found.append(parse_duration(str(action.arguments["max_age"])))
-                except ValueError:
-                    continue
-    return min(found, default=None)
+    for job in _jobs(checklist):
+        if "max_age" in job.arguments:
+            try:
+                found.append(parse_duration(str(job.arguments["max_age"])))
+            except ValueError:
+                continue
+    return min(found, default=MAX_AGE)
 
 
 def age_line(run: Run, checklist: Checklist, now: datetime) -> tuple[bool | None, str]:
@@ -96,9 +145,8 @@ def age_line(run: Run, checklist: Checklist, now: datetime) -> tuple[bool | None
     if seconds is None:
         return None, "how old the way back is, is not known"
     old = f"it is {in_words(seconds)} old: what was written since would be lost by going back"
-    if limit is not None and seconds > limit:
-        fresh = "take a fresh backup and prove it (reopen both with u)"
-        return None, f"{old}; more than {in_words(limit)}, {fresh}"
+    if seconds > limit:
+        return None, f"{old}; more than {in_words(limit)}, {FRESH}"
     return True, old
 
 
@@ -113,8 +161,10 @@ def age(point: RestorePoint, now: datetime) -> float | None:
     return max(0.0, (now - taken).total_seconds())
 
 
-def badge(point: RestorePoint, now: datetime) -> str:
-    """The restore point in the banner: ``restore point ARMED, 41 min old``.
+def badge(point: RestorePoint, now: datetime, limit: float = math.inf) -> str:
+    """The restore point in the banner: ``restore point ARMED, 41 min old``; STALE beyond ``limit`` seconds.
+
+    One that another tool made says when it was verified: ``SNAPSHOT verified 14:02``, in the server's time (UTC).
 
     >>> badge(RestorePoint(), datetime.fromisoformat("2030-01-01T00:00:00+00:00"))
     'NO BACKUP'
@@ -122,7 +172,10 @@ def badge(point: RestorePoint, now: datetime) -> str:
     if point.state is PointState.NONE:
         return "NO BACKUP"
     seconds = age(point, now)
-    old = "" if seconds is None else f", {in_words(seconds)} old"
+    old = "" if seconds is None else f", {in_words(seconds)} old{' STALE' if seconds > limit else ''}"
+    if point.state is PointState.SNAPSHOT:
+        taken = "" if seconds is None else f" {datetime.fromisoformat(point.at):%H:%M}"
+        return f"SNAPSHOT verified{taken}{' STALE' if seconds is not None and seconds > limit else ''}"
     word = "backup UNPROVEN" if point.state is PointState.UNPROVEN else f"restore point {point.state.value.upper()}"
     return word + ("" if point.state in (PointState.USED, PointState.PURGED) else old)
 
@@ -148,4 +201,8 @@ def _begun(run: Run, checklist: Checklist, before: float) -> bool:
         for located in checklist.walk()
         if located.phase is not None and 0 <= located.phase.at < before and located.item.id in run.items
     }
-    return any(attempt.danger != Danger.READ for name in earlier for attempt in run.items[name].attempts)
+    return any(
+        attempt.danger != Danger.READ and attempt.job not in _MAKERS
+        for name in earlier
+        for attempt in run.items[name].attempts
+    )

@@ -1,7 +1,8 @@
 """Restore points: the backups of a run, and how far each has come towards being a rollback of one swap.
 
 A backup is *unproven* until it has been restored beside the database and compared, *proven* when that comparison
-held, *armed* when the restored copy waits, closed, to be swapped in. *used* and *purged* are how it ends.
+held, *armed* when the restored copy waits, closed, to be swapped in. *used* and *purged* are how it ends. A *snapshot*
+is made by another tool and verified by a command or a query: nothing was restored from it, it is never called proven.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ class PointState(StrEnum):
 
     NONE = "none"
     UNPROVEN = "unproven"
+    SNAPSHOT = "snapshot"
     PROVEN = "proven"
     ARMED = "armed"
     USED = "used"
@@ -35,6 +37,7 @@ _WORTH = (
     PointState.PURGED,
     PointState.UNPROVEN,
     PointState.USED,
+    PointState.SNAPSHOT,
     PointState.PROVEN,
     PointState.ARMED,
 )
@@ -47,7 +50,8 @@ class RestorePoint:
 
     ``at`` is the server's time of the backup's snapshot (UTC ISO 8601) and ``since`` when the state was recorded.
     ``side`` is the name of the restored copy, ``durations`` are seconds that were measured. ``why`` says what keeps
-    it from the next state.
+    it from the next state. ``by`` names the tool of a snapshot, "" for a backup of ours; ``back`` is the command to go
+    back to it and ``precondition`` what must hold then: both are shown to a person and never carried out.
     """
 
     state: PointState = PointState.NONE
@@ -63,6 +67,9 @@ class RestorePoint:
     why: str = ""
     since: str = ""
     proven_at: str = ""
+    by: str = ""
+    back: str = ""
+    precondition: str = ""
 
 
 NOTHING = RestorePoint()
@@ -82,8 +89,8 @@ class RestorePoints:
 
     @property
     def newest(self) -> RestorePoint:
-        """The one that was taken last, whatever it is worth."""
-        return next(reversed(self.points.values()), NOTHING)
+        """The backup of ours that was taken last, whatever it is worth."""
+        return next((point for point in reversed(self.points.values()) if not point.by), NOTHING)
 
     def __iter__(self) -> Iterator[RestorePoint]:
         return iter(self.points.values())
@@ -106,6 +113,9 @@ class RestorePoints:
             sha256=str(data.get("sha256") or known.sha256),
             why=str(data.get("why") or ""),
             since=event.at,
+            by=str(data.get("by") or known.by),
+            back=str(data.get("back") or known.back),
+            precondition=str(data.get("precondition") or known.precondition),
             proven_at=event.at if state.proven and not known.proven_at else known.proven_at,
         )
         if state in (PointState.PROVEN, PointState.ARMED):

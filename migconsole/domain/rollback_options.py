@@ -7,7 +7,7 @@ from migconsole.domain.rollback import point_name, quoted
 from migconsole.domain.rollback_plan import FENCE_SECONDS, SWAP_SECONDS, UNHELD_POOLER_SECONDS, Option, Strategy
 from migconsole.domain.rollback_refusals import common_refusals, renaming_refusals, swap_refusals
 from migconsole.domain.rollback_state import State
-from migconsole.domain.rollback_survey import Survey
+from migconsole.domain.rollback_survey import Form, Survey
 
 _KEPT = "writes since the restore point, kept in the failed database"
 
@@ -19,6 +19,7 @@ def options(survey: Survey, *, script: str = "") -> tuple[Option, ...]:
         _revert(survey, script),
         _swap(survey),
         _side_restore(survey),
+        *_snapshots(survey),
         _clone(survey),
         _pitr(survey),
         _in_place(survey),
@@ -126,6 +127,27 @@ def _in_place(survey: Survey) -> Option:
         seconds,
         "the whole restore" if seconds is None else "measured in this run",
         "writes since the backup; the failed data only as a dump",
+    )
+
+
+def _snapshots(survey: Survey) -> tuple[Option, ...]:
+    """The newest restore point of another tool, where the run has one: its command is for a person."""
+    found = [point for point in survey.points if point.form is Form.SNAPSHOT]
+    if not found:
+        return ()
+    point = found[-1]
+    commands = (f"-- before: {point.precondition}",) if point.precondition else ()
+    return (
+        Option(
+            Strategy.SNAPSHOT,
+            f"The restore point by {point.place}",
+            ("it is gone back to by the tool that made it; this program never does",),
+            None,
+            "unknown: nothing was restored from it",
+            f"everything written since {point.at or 'it was taken'}, in every database it holds",
+            (*commands, point.back or f"no command is given (back: in the prove item by {point.place})"),
+            executed=False,
+        ),
     )
 
 

@@ -22,6 +22,7 @@ class Strategy(StrEnum):
     REVERT = "revert"
     SWAP = "swap"
     SIDE_RESTORE = "side-restore"
+    SNAPSHOT = "snapshot"
     CLONE = "clone"
     PITR = "pitr"
     IN_PLACE = "in-place"

@@ -70,13 +70,15 @@ class Form(StrEnum):
 
     SIDE = "side database"
     BACKUP = "backup"
+    SNAPSHOT = "snapshot"
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """Something to go back to. ``place`` is a database or a directory, ``proof`` a word of the banner's badge.
 
-    ``age`` is seconds since its moment, ``wal`` bytes written by the whole server since; None where unknown.
+    ``age`` is seconds since its moment, ``wal`` bytes written by the whole server since; None where unknown. ``back``
+    is the command of another tool that goes back to a snapshot, and ``precondition`` what must hold for it.
     """
 
     form: Form
@@ -87,6 +89,8 @@ class Candidate:
     lsn: str = ""
     age: float | None = None
     wal: int | None = None
+    back: str = ""
+    precondition: str = ""
 
 
 @dataclass(frozen=True, slots=True)

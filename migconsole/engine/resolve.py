@@ -211,6 +211,8 @@ class Resolving:
                 commands.command_line(action.name, arguments, run="")
             except commands.ArgumentsError as error:
                 return replace(prepared, unresolved=(str(error),))
+            if action.name == "prove" and arguments != dict(resolver.expand_value(action.arguments, masked=True)):
+                return replace(prepared, unresolved=("a secret would stand on a command line, for everybody to see",))
             return replace(prepared, arguments=arguments)
         if isinstance(action, Run):
             values = resolver.exports(step)
@@ -241,11 +243,11 @@ class Resolving:
 
     def _way_back(self) -> bool | None:
         """Whether the way back is proven; where it is not, the gate has been overridden or a person knows better."""
-        return True if self._recorder.run.restore_point.state in (PointState.PROVEN, PointState.ARMED) else None
+        return True if restore_gate.held(self._recorder.run, self._checklist) else None
 
     def _age(self) -> tuple[tuple[bool | None, str], ...]:
         run = self._recorder.run
-        if run.restore_point.state not in (PointState.PROVEN, PointState.ARMED):
+        if run.restore_point.state not in (PointState.PROVEN, PointState.ARMED, PointState.SNAPSHOT):
             return ()
         return (restore_gate.age_line(run, self._checklist, datetime.now(UTC)),)
 

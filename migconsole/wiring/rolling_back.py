@@ -108,7 +108,9 @@ async def _of_run(directory: RunDirectory, wanted: Wanted) -> AsyncIterator[Roll
         keeper = JournalKeeper(journal, setting.surroundings.redact, actor)
         await keeper.load()
         point = run.restore_point
-        path = wanted.backup or (Path(point.path) if point.path else None)
+        # A snapshot has no folder: what could be restored beside the database is the newest backup, proven or not.
+        known = point.path or run.restore_points.newest.path
+        path = wanted.backup or (Path(known) if known else None)
         identifier = _owner_of(run, wanted)
         environment = {
             **setting.surroundings.environment,
@@ -252,7 +254,16 @@ def _measured(point: RestorePoint) -> Measured:
 
 def _candidates(run: Run) -> tuple[Candidate, ...]:
     return tuple(
-        Candidate(Form.BACKUP, point.path, point.state.value, point.backup, point.at, point.lsn)
+        Candidate(
+            Form.SNAPSHOT if point.by else Form.BACKUP,
+            point.by or point.path,
+            "verified" if point.by else point.state.value,
+            point.backup,
+            point.at,
+            point.lsn,
+            back=point.back,
+            precondition=point.precondition,
+        )
         for point in run.restore_points
     )
 

@@ -10,6 +10,7 @@ import pytest
 
 from migconsole.domain import restore_gate
 from migconsole.domain.checklist import Check, Checklist, Danger, Item, Job, Located, Mode, Phase, Run, Section, Step
+from migconsole.domain.clock import reckon
 from migconsole.domain.events import Kind
 from migconsole.domain.policy import Command, Situation, Verdict, judge
 from migconsole.domain.restore_points import PointState
@@ -226,3 +227,80 @@ def test_the_age_is_told_and_measured_by_what_the_checklist_allows(
 def test_an_unknown_age_is_not_young(log: Log) -> None:
     stated(log, "armed")
     assert restore_gate.age_line(log.run, aged("1h"), NOW)[0] is None
+
+
+def asked_at(log: Log, item: str, hours: float, checklist: Checklist = CHECKLIST) -> Verdict:
+    """The verdict on running an item so many hours after NOW."""
+    located = next(found for found in checklist.walk() if found.item.id == item)
+    clock = reckon(log.run, checklist, NOW + timedelta(hours=hours))
+    alternative = located.item.steps[0]
+    danger = alternative.step.danger or Danger.MUTATING
+    return judge(
+        log.run, checklist, located, Command.RUN, Situation(clock=clock), alternative=alternative, danger=danger
+    )
+
+
+def test_a_stale_way_back_asks_for_a_reason_until_something_was_changed(log: Log) -> None:
+    stated(log, "armed", at=NOW.isoformat())
+    assert asked_at(log, "migrate", 23.9).allowed
+    refused = asked_at(log, "migrate", 24.1)
+    assert "24 h 6 min old, more than 24 h 0 min" in refused.reason
+    assert "take a fresh backup" in refused.reason
+    assert not refused.overridden("too short")
+    assert refused.overridden("writes were off since the backup")
+    assert asked_at(log, "early", 30).allowed, "before T-0 nothing waits"
+    log.attempt("prove", "passed", job="prove")
+    assert not asked_at(log, "migrate", 30).allowed, "a proof is no change"
+    log.attempt("migrate", "passed")
+    assert asked_at(log, "first", 30).allowed
+
+
+def test_the_banner_says_that_it_is_stale(log: Log) -> None:
+    stated(log, "armed", at=NOW.isoformat())
+    later = NOW + timedelta(hours=5)
+    assert restore_gate.badge(log.run.restore_point, later, 4 * 3600) == "restore point ARMED, 5 h 0 min old STALE"
+    assert restore_gate.badge(log.run.restore_point, later, 6 * 3600) == "restore point ARMED, 5 h 0 min old"
+
+
+# Restore points of other tools ---------------------------------------------------------------------------------------
+
+
+def hooked(*, accept: bool) -> Checklist:
+    prove = Item("prove", "prove", Step(Job("prove", {"by": "pgbackrest", "accept": accept})))
+    return Checklist(
+        "T",
+        phases=(
+            Phase("b", "B", -60, (Section("s", "S", (prove,)),)),
+            Phase("t", "T", 0, (Section("m", "M", (change("migrate"),)),)),
+        ),
+    )
+
+
+def test_a_snapshot_is_a_kind_of_its_own(log: Log) -> None:
+    stated(log, "snapshot", "pgbackrest-1", by="pgbackrest", at=NOW.isoformat(), back="pgbackrest restore")
+    point = log.run.restore_point
+    assert (point.state, point.by, point.back, point.proven_at) == (P.SNAPSHOT, "pgbackrest", "pgbackrest restore", "")
+    assert restore_gate.badge(point, NOW) == "SNAPSHOT verified 12:00"
+    assert restore_gate.badge(point, NOW + timedelta(hours=5), 3600) == "SNAPSHOT verified 12:00 STALE"
+    assert restore_gate.unmet_need(log.run, "restore-point-snapshot") == ""
+    assert "by pgbackrest is verified" in restore_gate.unmet_need(log.run, "restore-point-proven")
+    assert log.run.restore_points.newest.backup == ""
+
+
+def test_a_snapshot_opens_the_gate_only_where_the_checklist_accepts_it(log: Log) -> None:
+    stated(log, "snapshot", "pgbackrest-1", by="pgbackrest", at=NOW.isoformat())
+    assert ask(log, "migrate", hooked(accept=True)).allowed
+    refused = ask(log, "migrate", hooked(accept=False))
+    assert "nothing was restored" in refused.reason or "by pgbackrest is verified" in refused.reason
+    assert refused.overridden("the storage team vouches for it")
+    assert not ask(log, "migrate").allowed, "another checklist accepts nothing of the kind"
+    stated(log, "snapshot", "other-1", by="other", at=NOW.isoformat())
+    assert not ask(log, "migrate", hooked(accept=True)).allowed, "nor that of another tool"
+
+
+def test_what_is_proven_is_worth_more_than_a_snapshot(log: Log) -> None:
+    stated(log, "proven", "b1")
+    stated(log, "snapshot", "pgbackrest-1", by="pgbackrest")
+    assert log.run.restore_point.backup == "b1"
+    stated(log, "unproven", "b1")
+    assert log.run.restore_point.by == "pgbackrest"

@@ -15,7 +15,7 @@ Path = tuple[Any, ...]
 Report = Callable[..., None]
 """Called with a path, a message, and ``key=True`` when the key rather than its value is meant."""
 
-CONDITIONS = ("restore-point-armed", "restore-point-proven")
+CONDITIONS = ("restore-point-armed", "restore-point-proven", "restore-point-snapshot")
 """What ``needs`` may name beside items, checks and gates."""
 
 

@@ -84,13 +84,18 @@ class Banner(Widget):
         point = session.run.restore_point
         if point.state is PointState.NONE and not restore_gate.has_backup(session.checklist):
             return []
-        style = {
+        badge = restore_gate.badge(point, self._clock.utc(), restore_gate.oldest_allowed(session.checklist))
+        style = "bold $caution" if badge.endswith("STALE") else self._worth(point.state)
+        return [part(badge, style, 7)]
+
+    @staticmethod
+    def _worth(state: PointState) -> str:
+        return {
             PointState.ARMED: "bold $good",
             PointState.PROVEN: "$good",
             PointState.USED: "bold $caution",
             PointState.PURGED: "$muted",
-        }.get(point.state, "bold $caution")
-        return [part(restore_gate.badge(point, self._clock.utc()), style, 7)]
+        }.get(state, "bold $caution")
 
     def _mode(self, session: Session) -> list[Part]:
         modes = []

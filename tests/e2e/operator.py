@@ -117,6 +117,13 @@ class Operator:
             self._accept(item, "y", started)
         return self.settled(item)
 
+    def accept(self, item: str, reason: str) -> ItemRecord:
+        """Take a failed line with issues that the reason names."""
+        self.console.press("w")
+        self.console.wait_for("reason")
+        self.console.type(reason)
+        return self._accept(item, "enter", lambda record: record.state.done)
+
     def say_go(self, initials: str) -> None:
         """Vote GO for every role of the gate that waits, each with initials."""
         self.console.press("V")

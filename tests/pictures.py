@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,13 +18,15 @@ from migconsole.domain.lifecycle import RunState
 from migconsole.engine.headless import Headless, Permissions
 from migconsole.engine.session import Session
 from migconsole.tui.app import MigconsoleApp
-from migconsole.tui.screens.dialogs.base import ChoiceDialog
+from migconsole.tui.screens.dialogs.base import ChoiceDialog, FormDialog
 from migconsole.tui.screens.dialogs.confirm import ConfirmDialog
+from migconsole.tui.screens.health import HealthScreen
 from migconsole.tui.screens.main import MainScreen
+from migconsole.tui.screens.rollback import RollbackScreen
 from migconsole.tui.screens.sign_off import SignOffScreen
 from migconsole.wiring import health
 from migconsole.wiring.opening import Options, create
-from migconsole.wiring.surfaces import demo_answers
+from migconsole.wiring.surfaces import demo_answers, demo_votes
 from migconsole.wiring.watching import ensure_watcher
 from tests.report.browser import PROGRAM, browse
 from tests.waiting import eventually
@@ -39,16 +41,20 @@ async def draw(demo: Demo) -> None:
     options = Options(state_dir=str(demo.state_dir), variables=variables, project=demo.project, actor="Ada (DBA)")
     session = await create("prisma", options)
     await session.open()
-    allowed = Permissions(
-        "rehearsed", frozenset({Danger.MUTATING}), answers=demo_answers(datetime.now(UTC)), stop_after="status-before"
-    )
-    await Headless(session, allowed, print).run()
+    await Headless(session, _allowed("status-before"), print).run()
     palettes, _ = load_palettes()
     watched = health.opening_for(options, leave=False)
     app = MigconsoleApp(session, health=watched, palettes=palettes, opened=True, state_directory=demo.state_dir)
     async with app.run_test(size=(128, 38), notifications=True) as pilot:
         await _scenes(app, pilot, session)
     await session.close()
+
+
+def _allowed(stop_after: str = "") -> Permissions:
+    """What the whole run is allowed without a screen, or up to an item."""
+    answers = demo_answers(datetime.now(UTC))
+    changing = frozenset({Danger.MUTATING})
+    return Permissions("rehearsed", changing, answers=answers, stop_after=stop_after, votes=demo_votes())
 
 
 async def _scenes(app: MigconsoleApp, pilot: Pilot[int], session: Session) -> None:
@@ -75,10 +81,37 @@ async def _scenes(app: MigconsoleApp, pilot: Pilot[int], session: Session) -> No
     await until(lambda: "applied in" in _text(app))
     await until(lambda: session.run.record("migrate").last is not None and "[3/" in _text(app))
     keep("main")
+    await pilot.press("D", "2")
+    await until(lambda: isinstance(app.screen, HealthScreen) and "apply" in _text(app))
+    keep("health")
+    await pilot.press("escape")
     await session.finished("migrate", 1)
     await pilot.press("t")
     await pilot.pause(0.5)
     keep("timeline")
+    await pilot.press("escape")
+    await _wizard(app, pilot, until, keep)
+
+
+async def _wizard(
+    app: MigconsoleApp,
+    pilot: Pilot[int],
+    until: Callable[[Callable[[], bool]], Awaitable[None]],
+    keep: Callable[[str], None],
+) -> None:
+    """The pages of the rollback wizard, as far as the exact plan; nothing is done."""
+    await until(lambda: isinstance(app.screen, MainScreen))
+    await pilot.press("B")
+    await until(lambda: isinstance(app.screen, FormDialog))
+    await pilot.pause(0.6)
+    await pilot.press(*("space" if letter == " " else letter for letter in "orders fail since the migration"))
+    await pilot.press("enter", "enter")
+    await until(lambda: isinstance(app.screen, RollbackScreen) and "databases" in _text(app))
+    for word, name in (("What is lost", "loss"), ("Which way", "ways"), ("The plan", "plan")):
+        await pilot.press("enter")
+        await until(lambda word=word: f"─ {word} " in _text(app))  # type: ignore[misc]
+        keep(f"rollback-{name}")
+    await pilot.press("escape")
 
 
 async def record(demo: Demo) -> None:
@@ -86,8 +119,7 @@ async def record(demo: Demo) -> None:
     options = Options(state_dir=str(demo.state_dir), variables=demo.variables, project=demo.project, actor="Ada (DBA)")
     session = await create("prisma", options)
     await session.open()
-    answers = demo_answers(datetime.now(UTC))
-    headless = Headless(session, Permissions("rehearsed", frozenset({Danger.MUTATING}), answers=answers), print)
+    headless = Headless(session, _allowed(), print)
     await asyncio.to_thread(ensure_watcher, session.directory, options)
     await headless.run()
     feedback = next(located.item.id for located in session.checklist.walk() if located.item.title.startswith("Gather"))

@@ -171,8 +171,9 @@ def sustained(before: Span, windows: Sequence[Span], rules: Rules = RULES) -> in
     """How many statements are critically slower in the two newest windows of those that follow each other.
 
     One bad quarter of an hour may be a backup or a cold cache; two in a row are the migration. A window that has only
-    just begun and has no verdict yet does not count; None where there are not two that have one. Two windows that
-    together last as long as a verdict by time alone takes are judged by time alone.
+    just begun and has no verdict yet does not count; None where there are not two that have one, or where the only
+    statements that are critical in one have too few calls in the other. Two windows that together last as long as a
+    verdict by time alone takes are judged by time alone.
     """
     pair: list[Span] = []
     for window in reversed(windows):
@@ -184,12 +185,19 @@ def sustained(before: Span, windows: Sequence[Span], rules: Rules = RULES) -> in
         return None
     if sum(window.seconds for window in pair) >= rules.short:
         rules = replace(rules, short=0.0)
-    second, first = (_critical(compare(before, window, rules)) for window in pair)
-    return len(first & second)
+    second, first = (compare(before, window, rules) for window in pair)
+    both = _critical(first) & _critical(second)
+    open_still = (_critical(second) - _seen(first)) | (_critical(first) - _seen(second))
+    return None if open_still and not both else len(both)
 
 
 def _critical(comparison: Comparison) -> set[Key]:
     return {change.key for change in comparison.regressed if change.level is Level.CRITICAL}
+
+
+def _seen(comparison: Comparison) -> set[Key]:
+    """The statements that have a verdict: one that has none in a window was not found to be well in it."""
+    return {change.key for change in (*comparison.regressed, *comparison.improved, *comparison.steady)}
 
 
 def _void(before: Span, after: Span) -> str:

@@ -395,3 +395,21 @@ def test_waits_that_last_a_minute_over_two_short_windows_are_critical() -> None:
     assert sustained(before, found) == 1
     before, found = after_windows((20, slow), (40, slow))
     assert sustained(before, found) == 0
+
+
+def test_what_ran_too_seldom_in_one_of_the_windows_was_not_found_to_be_well() -> None:
+    server = Server()
+    server.call("1", noise(1.0, 10), ORDERS)
+    server.call("2", noise(1.0, 10), ORDERS)
+    a = server.look(0)
+    server.call("1", noise(1.0, 200))
+    server.call("2", noise(1.0, 200))
+    before, middle = Span(a, server.look(600)), server.look(700)
+    server.call("1", noise(10.0, 3))
+    server.call("2", noise(1.0, 200))
+    first = Span(middle, server.look(1600))
+    server.call("1", noise(10.0, 100))
+    server.call("2", noise(1.0, 200))
+    second = Span(first.end, server.look(2500))
+    assert compare(before, first).judged
+    assert sustained(before, [first, second]) is None

@@ -13,7 +13,6 @@ from tests.e2e.operator import Operator
 from tests.e2e.pty import Console
 from tests.waiting import wait_until
 
-
 SEES_THE_FAILURE = ("log-errors", "log-warnings")
 """Lines that rightly find the failed attempt's error in the server's log: a person has to say that it is dealt with."""
 

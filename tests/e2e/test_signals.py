@@ -55,7 +55,7 @@ def test_a_signal_while_a_command_runs_and_a_dialog_is_open(desk: Desk, number: 
     assert "1 running" in said
     assert str(desk.directory) in said.replace("\n", "")
     assert "Traceback" not in said
-    assert not list(desk.directory.glob("*.log"))
+    assert not list(desk.directory.glob("console-error-*.log"))
     assert desk.record("apply").state is ItemState.RUNNING
     (desk.project / "end").touch()
     wait_until((desk.directory / "jobs" / "apply" / "1" / "result.json").exists, PATIENCE)

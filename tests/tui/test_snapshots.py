@@ -28,7 +28,7 @@ def keys(world: World, app: MigconsoleApp, *presses: str, item: str = "") -> Bef
     """Wait for the main screen, show health, go to an item, press keys."""
 
     async def run_before(pilot: Pilot[Any]) -> None:
-        await eventually(lambda: any(isinstance(screen, MainScreen) for screen in app.screen_stack))
+        await eventually(lambda: any(isinstance(s, MainScreen) and s.query("HealthStrip") for s in app.screen_stack))
         c = Console(world, app, pilot)
         world.health(app)
         await c.until(lambda: "33/100" in c.text())

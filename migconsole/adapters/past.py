@@ -57,13 +57,11 @@ class RunPast:
 
     def schema(self) -> Fingerprint | None:
         """The kept fingerprint; a damaged file is none."""
-        with contextlib.suppress(OSError, ValueError, TypeError, zlib.error):
-            return Fingerprint.of(json.loads(zlib.decompress((self._folder() / _SCHEMA).read_bytes())))
-        return None
+        return kept_schema(self._directory)
 
     def masked_schema(self, fingerprint: Fingerprint) -> Fingerprint:
         """With every secret masked."""
-        return Fingerprint.of([[self._redact(part) for part in entry] for entry in fingerprint.objects])
+        return masked(fingerprint, self._redact)
 
     def keep_schema(self, fingerprint: Fingerprint) -> None:
         """Write the fingerprint. Raises MigconsoleError when the disk does not take it."""
@@ -146,6 +144,18 @@ class RunPast:
             raise MigconsoleError(
                 "The baseline cannot be kept", f"{path}: {error.strerror}", "Make room, or mend the permissions."
             ) from error
+
+
+def kept_schema(directory: Path) -> Fingerprint | None:
+    """The fingerprint that a run keeps in its directory; a damaged file is none."""
+    with contextlib.suppress(OSError, ValueError, TypeError, zlib.error):
+        return Fingerprint.of(json.loads(zlib.decompress((directory / FOLDER / _SCHEMA).read_bytes())))
+    return None
+
+
+def masked(fingerprint: Fingerprint, redact: Callable[[str], str]) -> Fingerprint:
+    """A fingerprint with every secret in it masked, as it is kept."""
+    return Fingerprint.of([[redact(part) for part in entry] for entry in fingerprint.objects])
 
 
 def _read(path: Path) -> Snapshot | None:

@@ -60,6 +60,8 @@ def _common(command: F) -> F:
 @click.option("--jobs", type=click.IntRange(1, 64), default=1, help="Strategy in-place: jobs of dump and restore.")
 @click.option("--last-resort", metavar="DB@HOST:PORT", default="", help="Strategy in-place: the second confirmation.")
 @click.option("--disk-free", metavar="SIZE", default="", help="What is free on the server's volume, where unseen.")
+@click.option("--no-verify", is_flag=True, help="Do not read the content back afterwards; it is then not verified.")
+@click.option("--verify-limit", metavar="TIME", default="5m", help="How long reading it back may take. [default: 5m]")
 @click.option("--unfence", is_flag=True, help="Only open a database again that a broken-off rollback left closed.")
 @options.state_directory
 @click.pass_obj
@@ -129,6 +131,8 @@ def _go(state_dir: str | None, run_name: str | None, given: dict[str, Any], deed
         script=given.get("script"),
         keep_failed=given.get("keep_failed"),
         jobs=given.get("jobs", 1),
+        verify=not given.get("no_verify", False),
+        verify_limit=_seconds(given.get("verify_limit", "5m")),
     )
     said = rollback_command.Said(_say, as_json=given["form"] == "json")
     try:
@@ -147,6 +151,15 @@ def _size(text: str) -> int | None:
         return parse_size(text) if text else None
     except ValueError as error:
         raise UsageError("--disk-free is no size", str(error)) from None
+
+
+def _seconds(text: str) -> float:
+    from migconsole.domain.quantities import parse_duration  # noqa: PLC0415 - as above
+
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise UsageError("--verify-limit is no length of time", str(error)) from None
 
 
 def _say(text: str) -> None:

@@ -41,6 +41,7 @@ class Kind(StrEnum):
     ROLLBACK_STARTED = "rollback.started"
     ROLLBACK_STEP = "rollback.step"
     ROLLBACK_ENDED = "rollback.ended"
+    ROLLBACK_VERIFIED = "rollback.verified"
 
     # What built-in jobs find out: facts, each with its key.
     RESTORE_POINT = "restore-point"

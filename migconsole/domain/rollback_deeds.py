@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from migconsole.domain.rollback import Mark
-from migconsole.domain.rollback_plan import Deed, Plan, Strategy
+from migconsole.domain.rollback_plan import Act, Deed, Plan, Strategy
 from migconsole.domain.rollback_refusals import common_refusals, put_back_refusals, swap_refusals
 from migconsole.domain.rollback_restores import other_plan
 from migconsole.domain.rollback_steps import open_steps, purge_steps, put_back_steps, swap_steps
@@ -102,3 +104,12 @@ def rollback_plan(survey: Survey, strategy: Strategy, *, script: str = "", keep:
     if strategy is Strategy.SWAP:
         return swap_plan(survey)
     return other_plan(survey, strategy, script=script, keep=keep, jobs=jobs)
+
+
+def without_verifying(plan: Plan) -> Plan:
+    """The plan without reading the content back, which it says."""
+    if not plan.verifies:
+        return plan
+    steps = tuple(step for step in plan.steps if step.act is not Act.VERIFY)
+    warning = "the content is not read back afterwards (--no-verify): it will count as not verified"
+    return replace(plan, steps=steps, warnings=(*plan.warnings, warning))

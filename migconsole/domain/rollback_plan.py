@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from migconsole.domain.rollback_verified import Verification
+
 FENCE_SECONDS = 0.5
 """Closing the database and ending its sessions: 0.49 s measured with five clients that reconnect at once."""
 
@@ -50,6 +52,7 @@ class Act(StrEnum):
     PROGRAM = "program"
     RESTORE = "restore"
     HAND = "hand"
+    VERIFY = "verify"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +119,11 @@ class Plan:
         return None if None in times else sum(time for time in times if time is not None)
 
     @property
+    def verifies(self) -> bool:
+        """Whether the content is read back in the end."""
+        return any(step.act is Act.VERIFY for step in self.steps)
+
+    @property
     def total(self) -> float | None:
         """Expected seconds of the whole, None when a part of it is not known."""
         times = [step.estimate for step in self.steps]
@@ -161,13 +169,17 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The end of a deed. ``outage`` is measured seconds from the fence to the opening, None when there was none."""
+    """The end of a deed. ``outage`` is measured seconds from the fence to the opening, None when there was none.
+
+    ``verification`` is what was read back of the content afterwards, None for deeds after which nothing is.
+    """
 
     verdict: Verdict
     reason: str = ""
     outage: float | None = None
     seconds: float | None = None
     next: tuple[str, ...] = ()
+    verification: Verification | None = None
 
     @property
     def well(self) -> bool:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from migconsole.domain import rollback_verified
 from migconsole.domain.rollback_state import Replacement
 
 DROP = "drop"
@@ -20,7 +21,8 @@ class DeedRecord:
     """One deed. ``steps`` maps a step to the last that is known of it, in the order in which they began.
 
     ``names`` are app, side and failed; ``oid`` is the application's database when it began. ``committed`` says that
-    the point of no return was sent. ``verdict`` is "" while it has no end.
+    the point of no return was sent. ``verdict`` is "" while it has no end. ``verification`` is what the reading back of
+    the content gave, "" while there was none, and ``findings`` its lines.
     """
 
     id: str
@@ -41,6 +43,8 @@ class DeedRecord:
     why: str = ""
     outage: float | None = None
     seconds: float | None = None
+    verification: str = ""
+    findings: tuple[str, ...] = ()
 
     @property
     def open(self) -> bool:
@@ -109,6 +113,12 @@ class RollbackBook:
         deed.ended, deed.verdict, deed.why = at, str(data["verdict"]), str(data.get("why", ""))
         deed.outage, deed.seconds = _number(data.get("outage")), _number(data.get("seconds"))
 
+    def verified(self, data: Mapping[str, Any]) -> None:
+        """The content was read back after a deed, or was not."""
+        deed = self._deed(data)
+        deed.verification, lines = rollback_verified.of_data(data)
+        deed.findings = (str(data.get("line", "")), *lines)
+
     def _deed(self, data: Mapping[str, Any]) -> DeedRecord:
         wanted = str(data["rollback"])
         for deed in reversed(self.deeds):
@@ -120,6 +130,7 @@ class RollbackBook:
 STARTED = "rollback.started"
 STEP = "rollback.step"
 ENDED = "rollback.ended"
+VERIFIED = "rollback.verified"
 
 
 def fold_rollbacks(entries: Iterable[tuple[str, str, Mapping[str, Any]]]) -> RollbackBook:
@@ -133,6 +144,8 @@ def fold_rollbacks(entries: Iterable[tuple[str, str, Mapping[str, Any]]]) -> Rol
                 book.stepped(data)
             elif kind == ENDED:
                 book.ended(data, at)
+            elif kind == VERIFIED:
+                book.verified(data)
         except (KeyError, TypeError, ValueError):
             continue
     return book

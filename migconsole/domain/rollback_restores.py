@@ -6,7 +6,7 @@ from migconsole.domain.rollback import REBUILD_LIMIT, Mark, Marker, literal, quo
 from migconsole.domain.rollback_options import options
 from migconsole.domain.rollback_plan import Act, Deed, Option, Plan, PlanStep, Strategy
 from migconsole.domain.rollback_state import State
-from migconsole.domain.rollback_steps import lead_in, lead_out
+from migconsole.domain.rollback_steps import lead_in, lead_out, verify_step
 from migconsole.domain.rollback_survey import Survey
 
 FORCE_SINCE = 130_000
@@ -63,7 +63,7 @@ def _revert(survey: Survey, option: Option, script: str) -> Plan:
     read = PlanStep(
         "read-back", "Read back that it is the same database", Act.READ_BACK, command="its oid", expects=expects
     )
-    return _plan(survey, option, (step, read))
+    return _plan(survey, option, (step, read, verify_step(survey, Strategy.REVERT)))
 
 
 def _side_restore(survey: Survey, option: Option) -> Plan:
@@ -84,14 +84,15 @@ def _side_restore(survey: Survey, option: Option) -> Plan:
         estimate=option.downtime,
         outage=True,
     )
-    return _plan(survey, option, (restore, swap))
+    return _plan(survey, option, (restore, swap, verify_step(survey, Strategy.SIDE_RESTORE)))
 
 
 def _in_place(survey: Survey, option: Option, keep: str, jobs: int) -> Plan:
     refusals = list(option.why_not)
     if not keep and not survey.forward_only:
         refusals.append("say where the failed data is dumped to before it is dropped (--keep-failed DIR)")
-    steps = (*_before_drop(survey, keep, jobs), *_after_drop(survey))
+    before, verify = _before_drop(survey, keep, jobs), verify_step(survey, Strategy.IN_PLACE)
+    steps = (*before, *_after_drop(survey), verify)
     return Plan(
         Deed.ROLLBACK,
         option.title,

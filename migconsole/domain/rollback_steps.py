@@ -11,6 +11,7 @@ from migconsole.domain.rollback_plan import (
     UNHELD_POOLER_SECONDS,
     Act,
     PlanStep,
+    Strategy,
 )
 from migconsole.domain.rollback_survey import Survey
 
@@ -158,7 +159,20 @@ def swap_steps(survey: Survey) -> tuple[PlanStep, ...]:
         replace(swap, estimate=seconds),
         _read_back(swap),
         *lead_out(survey),
+        verify_step(survey, Strategy.SWAP),
     )
+
+
+def verify_step(survey: Survey, strategy: Strategy) -> PlanStep:
+    """Reading the content back, with clients let in again, so that the outage does not wait for it."""
+    title = f"Read {survey.names.app} back and compare it with the manifest"
+    command = "counts, hashes where taken, sequences, extensions, invalid indexes; left-over locks of migration tools"
+    if strategy is Strategy.REVERT:
+        title = f"Compare the schema of {survey.names.app} with the one that was kept before the migration"
+        command = "schema fingerprint"
+    elif not survey.backup:
+        command = "no manifest is at hand (--backup DIR): it will count as not verified"
+    return PlanStep("verify", title, Act.VERIFY, command=command, note="while clients go on")
 
 
 def put_back_steps(survey: Survey) -> tuple[PlanStep, ...]:

@@ -601,6 +601,7 @@ _HANDLERS: dict[str, Callable[[Run, Event], None]] = {
     Kind.ROLLBACK_STARTED: lambda run, event: run.rollback.started(event.data, event.at),
     Kind.ROLLBACK_STEP: lambda run, event: run.rollback.stepped(event.data),
     Kind.ROLLBACK_ENDED: lambda run, event: run.rollback.ended(event.data, event.at),
+    Kind.ROLLBACK_VERIFIED: lambda run, event: run.rollback.verified(event.data),
     Kind.CLOCK_SET: lambda run, event: run.clock.set(event),
     Kind.CLOCK_CROSSED: lambda run, event: run.clock.crossed(event),
     Kind.CLOCK_DECIDED: lambda run, event: run.clock.decided(event),

@@ -16,6 +16,7 @@ from migconsole.domain.rollback_plan import Act, Course, Deed, Outcome, Plan, Pl
 from migconsole.domain.rollback_survey import Blocker, Survey
 from migconsole.engine.rollback_ledger import Decision, Ledger, words
 from migconsole.engine.rollback_ports import Keeper, Operator, PowerLostError, RollbackServer, Surroundings
+from migconsole.engine.rollback_verifying import due, verify
 from migconsole.errors import JournalError, MigconsoleError, StoppedError, TargetError, UnknownOutcomeError
 
 PATIENCE = 30.0
@@ -83,9 +84,21 @@ class Deeds:
             )
         execution = _Execution(self, plan, survey, decision, report, operator)
         try:
-            return await execution.run()
+            outcome = await execution.run()
         finally:
             await execution.operator.close()
+        return await self._verified(outcome, plan, survey, decision, report) if due(plan, outcome.verdict) else outcome
+
+    async def _verified(
+        self, outcome: Outcome, plan: Plan, survey: Survey, decision: Decision, report: Report
+    ) -> Outcome:
+        """With clients let in and the lock let go: what the content is. It never changes what has happened."""
+        found = await verify(self._surroundings, plan, survey, decision, report)
+        try:
+            await Ledger(self._keeper, plan, survey, decision).verified(found)
+        except JournalError as error:
+            found = replace(found, notes=(*found.notes, f"this is not on record: {words(error)}"))
+        return replace(outcome, verification=found)
 
     # -- for one execution ---------------------------------------------------------------------------------------------
 
@@ -172,7 +185,7 @@ class _Execution:
     async def _step(self, step: PlanStep) -> None:
         if not self._committed and self._decision.cancelled():
             raise CancelledByPersonError("Cancelled before the point of no return", f"Before: {step.title}.")
-        if step.act is Act.HAND:
+        if step.act in (Act.HAND, Act.VERIFY):
             return
         await self._ledger.stepped(step, Course.BEGAN)
         self._tell(step, Course.BEGAN)

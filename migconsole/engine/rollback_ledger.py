@@ -9,18 +9,23 @@ from typing import Any
 from migconsole.domain import rollback_record as record
 from migconsole.domain.rollback_plan import Course, Deed, Outcome, Plan, PlanStep, Verdict
 from migconsole.domain.rollback_survey import Survey
+from migconsole.domain.rollback_verified import LIMIT, Verification
 from migconsole.engine.rollback_ports import Keeper
 from migconsole.errors import JournalError, MigconsoleError
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Who decided, why, and under which identifier it goes on record. ``cancelled`` says whether to stop."""
+    """Who decided, why, and under which identifier it goes on record. ``cancelled`` says whether to stop.
+
+    ``verify_limit`` is how many seconds the reading back of the content may take.
+    """
 
     id: str
     by: str
     reason: str
     cancelled: Callable[[], bool] = field(default=lambda: False)
+    verify_limit: float = LIMIT
 
 
 class Ledger:
@@ -88,6 +93,11 @@ class Ledger:
             reason = "; ".join(filter(None, (outcome.reason, f"its end is not on record: {words(error)}")))
             return Outcome(outcome.verdict, reason, outcome.outage, outcome.seconds, outcome.next)
         return outcome
+
+    async def verified(self, verification: Verification) -> None:
+        """What the reading back of the content gave."""
+        data = {"rollback": self._decision.id} | verification.data()
+        await self._keeper.append(record.VERIFIED, data, f"rollback:{self._decision.id}:verified")
 
     async def _restore_point(self, outcome: Outcome) -> None:
         """The armed copy is used, or gone."""

@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from migconsole.domain.rollback import DatabaseRow
-from migconsole.domain.rollback_plan import PlanStep
+from migconsole.domain.rollback_plan import Plan, PlanStep
 from migconsole.domain.rollback_record import RollbackBook
 from migconsole.domain.rollback_survey import Blocker, Holder, Survey
+from migconsole.domain.rollback_verified import Verification
 from migconsole.errors import UnknownOutcomeError
 
 Lines = Callable[[Sequence[str]], None]
@@ -91,3 +92,9 @@ class Surroundings(Protocol):
 
     async def restore(self, step: PlanStep, survey: Survey, lines: Lines) -> None:
         """Carry out a step of restoring: into the side database, or where the database stands."""
+
+    async def verify(self, plan: Plan, survey: Survey) -> Verification:
+        """Read the content back after a deed and compare it. ``survey`` is from before it.
+
+        Raises MigconsoleError when it cannot be read.
+        """

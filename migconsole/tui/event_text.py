@@ -96,6 +96,7 @@ def _plain(event: Event, data: Any) -> tuple[str, str, str]:
         Kind.RUN_ENDED: ("■", "$good", f"run ended: {data.get('ending', '')}"),
         Kind.ROLLBACK_STARTED: ("↩", "$caution", f"{data.get('title') or data.get('deed', '')}{_because(data)}"),
         Kind.ROLLBACK_STEP: _rollback_step(data),
+        Kind.ROLLBACK_VERIFIED: _rollback_verified(data),
         Kind.ROLLBACK_ENDED: ("↩", "$caution", f"{data.get('deed', '')}: {data.get('verdict', '')}{_why(data)}"),
     }
     return words.get(Kind(event.kind), ("·", "", event.kind)) if event.kind in set(Kind) else ("·", "", event.kind)
@@ -133,6 +134,11 @@ def _rollback_step(data: Any) -> tuple[str, str, str]:
     style = "$danger" if data.get("course") in ("failed", "unknown") else "$muted"
     course = str(data.get("course", ""))
     return marks.get(course, "·"), style, f"{data.get('title', '')}: {course}{_why(data)}"
+
+
+def _rollback_verified(data: Any) -> tuple[str, str, str]:
+    well = data.get("proof") == "verified"
+    return "✔" if well else "?", "$good" if well else "$caution", f"read back: {data.get('line', '')}"
 
 
 def _why(data: Any) -> str:

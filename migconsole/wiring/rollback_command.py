@@ -10,11 +10,18 @@ from pathlib import Path
 from typing import Any
 
 from migconsole.adapters.jobs.outcomes import JobOutcome, write_outcome
-from migconsole.domain.rollback_deeds import purge_plan, put_back_plan, rollback_plan, unfence_plan
+from migconsole.domain.rollback_deeds import (
+    purge_plan,
+    put_back_plan,
+    rollback_plan,
+    unfence_plan,
+    without_verifying,
+)
 from migconsole.domain.rollback_options import options
 from migconsole.domain.rollback_plan import Deed, Outcome, Plan, StepReport, Strategy, Verdict
 from migconsole.domain.rollback_state import State
 from migconsole.domain.rollback_survey import Survey
+from migconsole.domain.rollback_verified import LIMIT, Proof
 from migconsole.errors import (
     EXIT_FAILED,
     EXIT_OK,
@@ -43,6 +50,8 @@ class Command:
     script: Path | None = None
     keep_failed: Path | None = None
     jobs: int = 1
+    verify: bool = True
+    verify_limit: float = LIMIT
 
 
 @dataclass(slots=True)
@@ -100,7 +109,13 @@ async def run(command: Command, said: Said) -> int:
 
 
 def exit_code(outcome: Outcome) -> int:
-    """0 done · 1 failed · 3 given up with everything as it was · 4 unknown."""
+    """0 done · 1 failed, or not what it was to be · 3 given up with everything as it was · 4 unknown.
+
+    Differences that clients can have written do not make a failure: a person is told of them.
+    """
+    found = outcome.verification
+    if outcome.well and found is not None and found.proof is Proof.DIFFERS and not found.explained:
+        return EXIT_FAILED
     if outcome.well and outcome.verdict is not Verdict.UNFENCED:
         return EXIT_OK
     if outcome.verdict is Verdict.UNKNOWN:
@@ -137,13 +152,14 @@ def _plan(command: Command, survey: Survey, said: Said) -> Plan | None:
             said.lines(["", "None of the ways that this program carries out is possible now."])
             return None
         strategy = possible[0]
-    return rollback_plan(
+    plan = rollback_plan(
         survey,
         strategy,
         script=str(command.script or ""),
         keep=str(command.keep_failed or ""),
         jobs=command.jobs,
     )
+    return plan if command.verify else without_verifying(plan)
 
 
 _DEFAULTS = (Strategy.SWAP, Strategy.SIDE_RESTORE)
@@ -174,7 +190,13 @@ async def _execute(command: Command, it: Rolling, survey: Survey, plan: Plan, sa
     said.lines(["", "ctrl+c stops it before the point of no return; after it, it goes on to its end."])
     try:
         return await it.execute(
-            plan, survey, reason=command.reason, by=command.by, report=said.report, cancelled=stop.is_set
+            plan,
+            survey,
+            reason=command.reason,
+            by=command.by,
+            report=said.report,
+            cancelled=stop.is_set,
+            verify_limit=command.verify_limit,
         )
     finally:
         for number in numbers:
@@ -183,10 +205,16 @@ async def _execute(command: Command, it: Rolling, survey: Survey, plan: Plan, sa
 
 def _tell_job(outcome: Outcome) -> None:
     """As a job of a run: its outcome for whoever judges the attempt."""
-    reasons = tuple(filter(None, (f"the server has it: {outcome.verdict}", outcome.reason)))
+    found = outcome.verification
+    line = found.line if found is not None else ""
+    reasons = tuple(filter(None, (f"the server has it: {outcome.verdict}", outcome.reason, line)))
     values = {"verdict": outcome.verdict.value}
     values |= {"outage": outcome.outage} if outcome.outage is not None else {}  # type: ignore[dict-item]
-    write_outcome(JobOutcome("passed" if outcome.well else "failed", reasons=reasons, values=values))
+    if found is not None:
+        values |= {"verification": found.proof.value}
+    passed = "passed" if found is None or found.green else "asks"
+    verdict = passed if outcome.well and exit_code(outcome) == EXIT_OK else "failed"
+    write_outcome(JobOutcome(verdict, reasons=reasons, lines=found.lines if found is not None else (), values=values))
 
 
 def checked(command: Command) -> Command:

@@ -104,6 +104,9 @@ def outcome_lines(outcome: Outcome) -> Iterator[str]:
     """How it ended."""
     shut = f"; clients were shut out for {seconds(outcome.outage)}" if outcome.outage is not None else ""
     yield f"{outcome.verdict.upper()}{shut}{f'  {outcome.reason}' if outcome.reason else ''}"
+    if outcome.verification is not None:
+        yield outcome.verification.line
+        yield from (f"  {line}" for line in outcome.verification.lines)
     yield from (f"  next: {way}" for way in outcome.next)
 
 

@@ -25,6 +25,7 @@ from migconsole.domain.restore_points import RestorePoint
 from migconsole.domain.rollback import run8
 from migconsole.domain.rollback_plan import Outcome, Plan
 from migconsole.domain.rollback_survey import Candidate, Form, Measured, Original, Survey
+from migconsole.domain.rollback_verified import LIMIT
 from migconsole.domain.run import Run, fold
 from migconsole.domain.secrets import Secrets
 from migconsole.domain.target import Target
@@ -82,9 +83,10 @@ class Rolling:
         by: str = "",
         report: Report,
         cancelled: Callable[[], bool] = lambda: False,
+        verify_limit: float = LIMIT,
     ) -> Outcome:
         """Carry a plan out; see ``Deeds.execute``."""
-        decision = Decision(processes.new_id(), by or self.actor, reason, cancelled)
+        decision = Decision(processes.new_id(), by or self.actor, reason, cancelled, verify_limit)
         return await self.deeds.execute(plan, survey, decision, report)
 
 

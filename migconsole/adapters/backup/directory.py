@@ -163,6 +163,13 @@ def verify(path: Path) -> Backup:
     return Backup(path, manifest, digest)
 
 
+def described(path: Path) -> Backup:
+    """A backup by its manifest alone, which is what was written; nothing else of it was read. Raises BackupError."""
+    path = path.expanduser()
+    manifest, digest, _ = _described(path)
+    return Backup(path, manifest, digest)
+
+
 def _described(path: Path) -> tuple[Manifest, str, dict[str, str]]:
     """Manifest, its digest, and the checksums; raises BackupError for what is no whole backup."""
     again = "Take another backup; this one never counted as one."

@@ -11,9 +11,11 @@ from pathlib import Path
 
 from migconsole.adapters import watchers
 from migconsole.adapters.backup.clients import Clients
+from migconsole.adapters.rollback import verifying
 from migconsole.adapters.runs import sync_directory
-from migconsole.domain.rollback_plan import PlanStep
+from migconsole.domain.rollback_plan import Plan, PlanStep
 from migconsole.domain.rollback_survey import Survey
+from migconsole.domain.rollback_verified import Verification
 from migconsole.domain.target import Target
 from migconsole.domain.text import sanitise_line
 from migconsole.engine.rollback_ports import Lines
@@ -108,6 +110,10 @@ class HereSurroundings:
     async def restore(self, step: PlanStep, survey: Survey, lines: Lines) -> None:
         """See the port."""
         raise MigconsoleError("This restore cannot be carried out here", step.title)
+
+    async def verify(self, plan: Plan, survey: Survey) -> Verification:
+        """See the port."""
+        return await verifying.verified(plan, survey, self._target, self._directory, self._redact)
 
     def _password(self) -> dict[str, str]:
         return {name: secret.reveal() for name, secret in self._target.child_secrets().items()}

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import asyncpg
 
-from migconsole.adapters.migrators import MIGRATORS
 from migconsole.adapters.postgres.checks.base import Findings, Probe
+from migconsole.adapters.postgres.schema import OWN_RECORDS
 from migconsole.domain.schema_diff import Fingerprint
 from migconsole.errors import MigconsoleError
 
 SHOWN = 60
-_RECORDS = [tool.table for tool in MIGRATORS.values() if not tool.schema]
-_IGNORED = [*_RECORDS, *(f"{name}_id_seq" for name in _RECORDS), "databasechangelog", "databasechangeloglock"]
-"""What migration tools keep for themselves: that it is new does not mean that a migration left something."""
 
 
 def kept(probe: Probe, now: Fingerprint) -> tuple[Fingerprint | None, Fingerprint]:
@@ -35,7 +32,7 @@ def describe_changes(changes: tuple[str, ...] | list[str], found: Findings) -> N
 async def read_fingerprint(probe: Probe, found: Findings) -> Fingerprint | None:
     """The schema as it is now; None (and said) while a lock hides a part of it."""
     try:
-        return Fingerprint.of([tuple(row.values()) for row in await probe.rows("schema_fingerprint", _IGNORED)])
+        return Fingerprint.of([tuple(row.values()) for row in await probe.rows("schema_fingerprint", OWN_RECORDS)])
     except (asyncpg.LockNotAvailableError, asyncpg.QueryCanceledError):
         found.unknown("a lock hides a part of the schema: a migration is at work")
         return None

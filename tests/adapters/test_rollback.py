@@ -62,9 +62,10 @@ async def test_everything_is_on_record_before_it_is_done(armed: Scene) -> None:
     assert (armed.home / "state.jsonl").stat().st_mode & 0o777 == 0o600
     kinds = [line["kind"] for line in lines]
     assert kinds[0] == "rollback.started"
-    assert kinds[-1] == "rollback.ended"
+    assert kinds[-2:] == ["rollback.ended", "rollback.verified"]
+    assert lines[-1]["data"]["proof"] == "not verified", "no manifest was at hand"
     assert lines[0]["data"]["reason"] == "it is broken"
-    steps = [(line["data"]["step"], line["data"]["course"]) for line in lines[1:-1]]
+    steps = [(line["data"]["step"], line["data"]["course"]) for line in lines[1:-2]]
     for step, course in steps:
         assert course in ("began", "done")
         assert (step, "began") in steps

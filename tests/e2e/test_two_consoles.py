@@ -65,6 +65,7 @@ def test_the_second_console_watches_notes_and_takes_over(desk: Desk) -> None:
 
     first.press("H")
     first.wait_for("Hand over")
+    first.type("the backup is armed, nothing has run yet")
     accept(first, "enter", lambda: watches(first))
     take_over(second, "ann went home")
     second.wait_until(lambda: not watches(second), 10, "it drives")
@@ -100,6 +101,7 @@ def test_keys_pressed_in_both_at_once_leave_one_truth(desk: Desk) -> None:
     wait_until(lambda: len(desk.events(Kind.NOTE)) == 4)
     first.press("H")
     first.wait_for("Hand over")
+    first.type("the backup is armed, nothing has run yet")
     accept(first, "enter", lambda: watches(first))
     for console in (first, second):
         console.press("H")

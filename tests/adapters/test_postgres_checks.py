@@ -95,9 +95,12 @@ async def test_target_shows_what_the_server_says(database: Database) -> None:
 
 async def test_target_notices_another_database(database: Database) -> None:
     checked = opened(database.url)
-    identity = await checked.identity()
-    checked.pin(replace(identity, system_identifier="1", oid=1))
-    result = await checked.check("target", {})
+    try:
+        identity = await checked.identity()
+        checked.pin(replace(identity, system_identifier="1", oid=1))
+        result = await checked.check("target", {})
+    finally:
+        await checked.close()
     assert result.judgement is False
     assert len(values(result)["changed"]) == 2
 

@@ -351,7 +351,8 @@ def test_every_query_is_loaded_for_the_version() -> None:
     assert set(queries.names()) >= {"identity", "ours", "slots"}
     assert "NULL::text AS wal_status" in (queries.load("slots", 120_000) or "")
     assert "NULL::text AS wal_status" not in (queries.load("slots", 160_000) or "")
-    assert all(queries.load(name, queries.OLDEST) for name in queries.names())
+    later = {"dump_progress"}  # pg_stat_progress_copy came with 14
+    assert {name for name in queries.names() if not queries.load(name, queries.OLDEST)} == later
     with pytest.raises(KeyError):
         queries.load("no_such_query", 160_000)
 

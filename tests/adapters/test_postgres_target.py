@@ -23,6 +23,7 @@ from migconsole.adapters.postgres.target import resolve_target
 from migconsole.demo.server import EmbeddedServer, free_port
 from migconsole.domain.secrets import Secret
 from migconsole.domain.target import Target
+from migconsole.engine.ports import ServerIdentity
 from migconsole.errors import MigconsoleError, TargetError, UsageError
 from tests import trees
 from tests.conftest import Database
@@ -122,13 +123,21 @@ def test_a_password_command_overrides(clean_environment: Path) -> None:
     assert found.password == Secret("new")
 
 
+async def identified(found: Target) -> ServerIdentity:
+    database = PostgresDatabase(found)
+    try:
+        return await database.identity()
+    finally:
+        await database.close()
+
+
 def test_nothing_of_the_process_environment_reaches_the_session(
     server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in {"PGHOST": "other", "PGPORT": "1", "PGDATABASE": "none", "PGPASSFILE": "/none"}.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("PGTARGETSESSIONATTRS", "standby")
-    identity = asyncio.run(PostgresDatabase(target(server.url())).identity())
+    identity = asyncio.run(identified(target(server.url())))
     assert identity.name == f"postgres@127.0.0.1:{server.port}"
 
 
@@ -154,9 +163,7 @@ async def test_session_settings_hold(database: Database) -> None:
 
 
 async def test_a_unix_socket(server: EmbeddedServer) -> None:
-    identity = await PostgresDatabase(
-        target(f"postgresql://postgres@/postgres?host={server.base}&port={server.port}")
-    ).identity()
+    identity = await identified(target(f"postgresql://postgres@/postgres?host={server.base}&port={server.port}"))
     assert identity.name == f"postgres@{server.base}:{server.port}"
     assert identity.server_address == ""
     error = await refusal(target(f"postgresql://postgres@/postgres?host={server.base}&port=1"))
@@ -172,7 +179,7 @@ async def test_wrong_and_missing_password(secured: EmbeddedServer, password: str
 
 async def test_the_right_password(secured: EmbeddedServer) -> None:
     url = secured.url(user="secure", password=SECRET)
-    assert (await PostgresDatabase(target(url)).identity()).user == "secure"
+    assert (await identified(target(url))).user == "secure"
 
 
 @pytest.mark.parametrize(
@@ -282,7 +289,7 @@ async def test_a_pooler_is_found_out(server: EmbeddedServer, refuse: bytes) -> N
 async def test_a_server_on_a_poolers_port_is_not_refused(server: EmbeddedServer) -> None:
     suspected = target(f"{server.url()}?pgbouncer=true")
     assert suspected.pooler
-    assert (await PostgresDatabase(suspected).identity()).port == server.port
+    assert (await identified(suspected)).port == server.port
 
 
 async def test_direct_url_is_compared_with_the_server_behind_the_pooler(

@@ -66,7 +66,11 @@ class RestoringSurroundings(HereSurroundings):
             filling = Filling(backup, self._server, survey.names.app, choice, toolbox, self._jobs, survey.owner)
             await fill(filling, reporter)
             return
-        identity = await PostgresDatabase(self._server, run=survey.owner).identity()
+        database = PostgresDatabase(self._server, run=survey.owner)
+        try:
+            identity = await database.identity()
+        finally:
+            await database.close()
         proof = Proof(
             path,
             self._server,

@@ -51,10 +51,10 @@ class Operator:
         title = item.title[:50]
         titles = {located.item.title[:50] for located in self.checklist.walk()}
         shown = self.console.wait_until(lambda: (now := self._shown())[:50] in titles and now, 20, "no item is shown")
-        for _ in range(5):
+        for key in ".....]]]":
             if shown.startswith(title):
                 return
-            self.console.press(".")
+            self.console.press(key)
             shown = self.console.wait_until(lambda before=shown: (now := self._shown()) != before and now, 10)  # type: ignore[misc]
         raise AssertionError(f"“{title}” was not selected, but “{shown}”")
 

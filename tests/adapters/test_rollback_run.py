@@ -15,22 +15,8 @@ from migconsole.adapters.journal.reading import read_events
 from migconsole.demo.server import EmbeddedServer
 from migconsole.domain.rollback import Names
 from migconsole.domain.run import Run, fold
+from tests.adapters.restoring import CHECKLIST
 from tests.adapters.rollback_harness import Scene
-
-CHECKLIST = """\
-checklist: A small run
-target: {url: "${DATABASE_URL}", environment: test}
-phases:
-  - phase: Only
-    at: T-0
-    sections:
-      - section: All
-        items:
-          - item: Look
-            sql: SELECT 1 AS one
-            expect: {value: "1"}
-          - item: Wait for somebody
-"""
 
 
 class Ran:

@@ -25,6 +25,27 @@ DEAD = 0.6
 PATIENCE = 20.0
 
 
+SIGNED_RUN = (
+    {"item": "Tell the users", "id": "tell"},
+    {
+        "item": "Apply the migration",
+        "id": "apply",
+        "run": "psql -qc 'CREATE TABLE budgets (x int)' && echo applied",
+        "danger": "mutating",
+        "expect": {"exit": 0, "output": "applied"},
+        "estimate": "1m",
+    },
+    {
+        "item": "The table is there",
+        "id": "there",
+        "sql": "SELECT to_regclass('budgets') IS NOT NULL",
+        "expect": {"rows": 1},
+    },
+    {"item": "Drop the old logs", "id": "logs", "optional": True},
+)
+"""The items of a run that is carried to its signatures: one of each kind, and one that stays undone."""
+
+
 def checklist(*items: Mapping[str, Any], environment: str = "production", **head: Any) -> str:
     """A checklist with one section of these items, or with the ``phases`` of ``head``, as YAML."""
     return yaml.safe_dump(

@@ -6,32 +6,14 @@ import json
 import subprocess
 import tarfile
 
-from tests.e2e.checklists import Desk
+from tests.e2e.checklists import SIGNED_RUN, Desk
 from tests.e2e.pty import PROGRAM
 
 ROLES = ["Database Admin", "QA Lead"]
-ITEMS = (
-    {"item": "Tell the users", "id": "tell"},
-    {
-        "item": "Apply the migration",
-        "id": "apply",
-        "run": "psql -qc 'CREATE TABLE budgets (x int)' && echo applied",
-        "danger": "mutating",
-        "expect": {"exit": 0, "output": "applied"},
-        "estimate": "1m",
-    },
-    {
-        "item": "The table is there",
-        "id": "there",
-        "sql": "SELECT to_regclass('budgets') IS NOT NULL",
-        "expect": {"rows": 1},
-    },
-    {"item": "Drop the old logs", "id": "logs", "optional": True},
-)
 
 
 def test_a_run_is_ended_signed_and_closed_from_the_command_line(desk: Desk) -> None:
-    desk.write(*ITEMS, roles=ROLES)
+    desk.write(*SIGNED_RUN, roles=ROLES)
     done = desk.call("run", str(desk.path), "--headless", "--attest-all", "rehearsed", "--allow", "mutating")
     assert done.returncode == 0, done.stdout + done.stderr
     early = desk.call("sign", "--role", ROLES[0], "--name", "Ana", "--signature", "AA")
@@ -57,7 +39,7 @@ def test_an_item_at_the_end_of_a_phase_copies_the_evidence_away(desk: Desk) -> N
     away.mkdir()
     copy = f'migconsole report "$MIGCONSOLE_RUN" --format bundle --output "{away}"'
     path = {"PATH": f"{PROGRAM.parent}:{desk.environment()['PATH']}"}
-    desk.write(*ITEMS[:1], {"item": "Copy", "id": "copy", "run": copy, "danger": "read", "expect": {"exit": 0}})
+    desk.write(*SIGNED_RUN[:1], {"item": "Copy", "id": "copy", "run": copy, "danger": "read", "expect": {"exit": 0}})
     done = desk.call("run", str(desk.path), "--headless", "--attest-all", "rehearsed", env=path)
     assert done.returncode == 0, done.stdout + done.stderr
     (bundle,) = away.iterdir()

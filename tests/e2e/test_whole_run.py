@@ -11,31 +11,13 @@ from pathlib import Path
 from migconsole.domain.events import Kind
 from migconsole.domain.items import ItemState
 from migconsole.domain.run import Run
-from tests.e2e.checklists import Desk, accept, pause
+from tests.e2e.checklists import SIGNED_RUN, Desk, accept, pause
 from tests.e2e.pty import Console
 from tests.e2e.test_two_consoles import watches
 from tests.waiting import wait_until
 
 ROLES = ["Database Admin", "DevOps Lead", "Application Lead", "QA Lead"]
 REPORT = Path(__file__).parent / "whole_run.md"
-ITEMS = (
-    {"item": "Tell the users", "id": "tell"},
-    {
-        "item": "Apply the migration",
-        "id": "apply",
-        "run": "psql -qc 'CREATE TABLE budgets (x int)' && echo applied",
-        "danger": "mutating",
-        "expect": {"exit": 0, "output": "applied"},
-        "estimate": "1m",
-    },
-    {
-        "item": "The table is there",
-        "id": "there",
-        "sql": "SELECT to_regclass('budgets') IS NOT NULL",
-        "expect": {"rows": 1},
-    },
-    {"item": "Drop the old logs", "id": "logs", "optional": True},
-)
 
 
 def note(console: Console, text: str) -> None:
@@ -81,7 +63,7 @@ def normalised(text: str, directory: Path, desk: Desk, run: Run) -> str:
 
 
 def test_a_whole_run_by_two_consoles_ends_with_four_signatures(desk: Desk) -> None:
-    desk.write(*ITEMS, roles=ROLES)
+    desk.write(*SIGNED_RUN, roles=ROLES)
     first = desk.run("--as", "Ana")
     second = desk.resume("--as", "Bo")
     second.wait_until(lambda: watches(second), 20, "the second console watches")

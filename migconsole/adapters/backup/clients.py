@@ -108,7 +108,7 @@ def choose(found: Iterable[Clients], target: Target, version: str) -> Choice:
     The embedded programs have no TLS and belong to the demo: they serve a server of exactly their version on this host
     and no other.
     """
-    major = int(re.match(r"\d+", version)[0]) if re.match(r"\d+", version) else 0  # type: ignore[index]
+    major = int(digits[0]) if (digits := re.match(r"\d+", version)) else 0
     local = target.socket or target.host in ("localhost", "127.0.0.1", "::1")
     usable = [c for c in found if not c.embedded or c.wanted or (local and version.split()[0] == c.version)]
     fitting = [c for c in usable if c.major >= major]

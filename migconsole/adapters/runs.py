@@ -21,6 +21,9 @@ from migconsole.errors import JournalError, UsageError
 
 FLAGS = ("HOLD", "PANIC")
 
+RUNS = "runs"
+"""The folder of a state directory that holds its runs."""
+
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 
 
@@ -40,6 +43,11 @@ class RunDirectory:
     def journal(self) -> Path:
         """The journal's file."""
         return self.path / "run.db"
+
+    @property
+    def state(self) -> Path | None:
+        """The state directory that this run lies in, None for one that was copied elsewhere."""
+        return self.path.parent.parent if self.path.parent.name == RUNS else None
 
     @property
     def checklist(self) -> Path:
@@ -102,7 +110,7 @@ class RunStore:
 
     def __init__(self, state: Path) -> None:
         self.state = state
-        self.path = state / "runs"
+        self.path = state / RUNS
 
     def create(self, title: str, checklist: bytes) -> tuple[RunDirectory, str]:
         """Make a run directory with the frozen checklist in it; returns it with the new run's identifier.

@@ -13,7 +13,7 @@ from enum import StrEnum
 
 from migconsole.domain.checklist import Checklist, Item, Phase
 from migconsole.domain.items import ItemState
-from migconsole.domain.rollback_time import Backout, backout
+from migconsole.domain.rollback_time import Backout, backout, estimate_of
 from migconsole.domain.run import ItemRecord, Run
 from migconsole.domain.times import instant
 from migconsole.domain.timetable import Estimate
@@ -140,14 +140,6 @@ def passes_abort(clock: Clock, item: Item) -> str:
     if limit is None or end <= limit:
         return ""
     return f"it is forecast to end at {end:%H:%M}, after the last safe abort at {limit:%H:%M} UTC"
-
-
-def estimate_of(run: Run, item: Item) -> Estimate | None:
-    """What an item is expected to take: as learned from earlier runs, else as its author wrote, else None."""
-    learned = run.clock.estimates.get(item.id)
-    if learned is not None:
-        return learned
-    return None if item.estimate is None else Estimate(item.estimate)
 
 
 def _inside(phase: Phase, run: Run) -> bool:

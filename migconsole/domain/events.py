@@ -58,6 +58,8 @@ class Kind(StrEnum):
     CLOCK_CROSSED = "clock.crossed"
     CLOCK_DECIDED = "clock.decided"
     ESTIMATES_LEARNED = "estimates.learned"
+    # What a drill of the rollback measured: a fact of the run that held it, and of every later one on its target.
+    DRILLED = "drilled"
     GATE_VOTED = "gate.voted"
     GATE_PASSED = "gate.passed"
     SECTION_CALLED = "section.called"
@@ -77,7 +79,7 @@ class Kind(StrEnum):
     NOTIFIED = "notification.ended"
 
 
-JOB_FACTS = frozenset({Kind.RESTORE_POINT, Kind.REVIEWED})
+JOB_FACTS = frozenset({Kind.RESTORE_POINT, Kind.REVIEWED, Kind.DRILLED})
 """The facts that a built-in job may leave behind for whoever judges it; no job can state anything else."""
 
 

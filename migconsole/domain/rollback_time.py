@@ -59,6 +59,20 @@ def backout(run: Run, checklist: Checklist, now: datetime) -> Backout:
     return Backout(way, database or 0.0, around, unknown + (database is None), source)
 
 
+def estimate_of(run: Run, item: Item) -> Estimate | None:
+    """What an item is expected to take, None where nobody knows.
+
+    As a drill on this very target measured it, else as learned from earlier runs, else as its author wrote.
+    """
+    action = item.steps[0].step.action
+    if isinstance(action, Job) and run.clock.drill and (drilled := run.clock.drill.of_job(action.name)):
+        return drilled
+    learned = run.clock.estimates.get(item.id)
+    if learned is not None:
+        return learned
+    return None if item.estimate is None else Estimate(item.estimate)
+
+
 def _changed(run: Run, checklist: Checklist) -> bool:
     """Whether anything that could have changed the database has begun, at T-0 or after it."""
     for located in checklist.walk():
@@ -78,15 +92,24 @@ def _database(run: Run, checklist: Checklist, replaced: frozenset[str]) -> tuple
         return "the database is put back", 0.0, "done"
     if point.state is PointState.ARMED:
         measured = _measured(durations, "fence", "swap")
-        return "swap", measured if measured is not None else SWAP, "measured" if measured is not None else "estimated"
+        return ("swap", *_swap(run)) if measured is None else ("swap", measured, "measured")
     restore = _measured(durations, "restore")
     if restore is not None:
-        return "restore", restore + SWAP, "measured"
-    known = [found for item in open_items if (found := _estimate(run, item)) is not None]
+        return "restore", restore + _swap(run)[0], "measured"
+    drilled = run.clock.drill.estimate("restore_s") if run.clock.drill else None
+    if drilled is not None:
+        return "restore", drilled.seconds + _swap(run)[0], drilled.source
+    known = [found for item in open_items if (found := estimate_of(run, item)) is not None]
     if not known:
         return "restore", None, "unknown"
     learned = {estimate.source for estimate in known if estimate.source}
     return "restore", sum(estimate.seconds for estimate in known), ", ".join(sorted(learned)) or "estimated"
+
+
+def _swap(run: Run) -> tuple[float, str]:
+    """Seconds for fence and swap where this run's restore point has none, and how they are known."""
+    drilled = run.clock.drill.estimate("fence", "swap") if run.clock.drill else None
+    return (SWAP, "estimated") if drilled is None else (drilled.seconds, drilled.source)
 
 
 def _measured(durations: Mapping[str, float], *parts: str) -> float | None:
@@ -96,7 +119,7 @@ def _measured(durations: Mapping[str, float], *parts: str) -> float | None:
 
 
 def _expected(run: Run, item: Item, now: datetime) -> float | None:
-    estimate = _estimate(run, item)
+    estimate = estimate_of(run, item)
     if estimate is None:
         # What a person does, or a hook such as a message, is not what makes a rollback long; a command may be.
         action = item.steps[0].step.action
@@ -106,13 +129,6 @@ def _expected(run: Run, item: Item, now: datetime) -> float | None:
         begun = instant(record.last.started)
         return estimate.seconds if begun is None else max(0.0, estimate.seconds - (now - begun).total_seconds())
     return estimate.seconds
-
-
-def _estimate(run: Run, item: Item) -> Estimate | None:
-    learned = run.clock.estimates.get(item.id)
-    if learned is not None:
-        return learned
-    return None if item.estimate is None else Estimate(item.estimate)
 
 
 def _open_items(run: Run, checklist: Checklist) -> Iterator[Item]:

@@ -606,6 +606,7 @@ _HANDLERS: dict[str, Callable[[Run, Event], None]] = {
     Kind.CLOCK_CROSSED: lambda run, event: run.clock.crossed(event),
     Kind.CLOCK_DECIDED: lambda run, event: run.clock.decided(event),
     Kind.ESTIMATES_LEARNED: lambda run, event: run.clock.learned(event),
+    Kind.DRILLED: lambda run, event: run.clock.drilled(event),
     Kind.GATE_VOTED: lambda run, event: run.gates.voted(event),
     Kind.GATE_PASSED: lambda run, event: run.gates.passed(event),
     Kind.SECTION_CALLED: lambda run, event: run.sections.called(event),

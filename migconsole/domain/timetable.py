@@ -43,6 +43,27 @@ class Estimate:
 
 
 @dataclass(frozen=True, slots=True)
+class Drill:
+    """What the newest drill on this target measured: seconds by name, and the server's time of its backup.
+
+    ``backup_s``, ``prove_s`` and ``restore_s`` are whole steps; ``fence`` and ``swap`` are the parts of a swap.
+    """
+
+    at: str
+    durations: Mapping[str, float]
+
+    def estimate(self, *parts: str) -> Estimate | None:
+        """The sum of measured parts as an estimate, None where one of them was not measured."""
+        found = [seconds for part in parts if (seconds := self.durations.get(part)) is not None]
+        return Estimate(sum(found), f"drilled {self.at[:10]}".rstrip()) if len(found) == len(parts) else None
+
+    def of_job(self, job: str) -> Estimate | None:
+        """What a built-in job of this name is expected to take; None for one that a drill does not carry out."""
+        parts = {"backup": ("backup_s",), "prove": ("prove_s",), "drill": ("whole_s",)}.get(job, ())
+        return self.estimate(*parts) if parts else None
+
+
+@dataclass(frozen=True, slots=True)
 class Crossing:
     """A limit that was passed: when it was seen, what the limit was, and what was decided about it.
 
@@ -60,11 +81,12 @@ class Crossing:
 
 @dataclass
 class Timetable:
-    """Settings and crossings in their order; ``estimates`` by item, learned from earlier runs."""
+    """Settings and crossings in their order; ``estimates`` by item, learned from earlier runs; the newest drill."""
 
     settings: list[Setting] = field(default_factory=list)
     crossings: list[Crossing] = field(default_factory=list)
     estimates: dict[str, Estimate] = field(default_factory=dict)
+    drill: Drill | None = None
 
     @property
     def t0(self) -> datetime | None:
@@ -133,6 +155,17 @@ class Timetable:
         """Estimates from earlier runs of the same items."""
         for item, found in event.data["items"].items():
             self.estimates[item] = _estimate(found)
+
+    def drilled(self, event: Event) -> None:
+        """A drill's times; the newest by the server's time of its backup counts."""
+        at = str(event.data.get("at", ""))
+        durations = {
+            str(name): float(seconds)
+            for name, seconds in event.data["durations"].items()
+            if isinstance(seconds, int | float) and not isinstance(seconds, bool) and 0 <= seconds < 10**8
+        }
+        if self.drill is None or at >= self.drill.at:
+            self.drill = Drill(at, durations)
 
 
 def window(answer: str) -> tuple[datetime, datetime]:

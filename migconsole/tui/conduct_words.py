@@ -24,6 +24,7 @@ def describe(event: Event, item: str) -> Words | None:
     words = {
         Kind.CLOCK_DECIDED: ("◆", "$accent", f"decided: {data.get('decision', '')}{_why(data)}"),
         Kind.ESTIMATES_LEARNED: ("~", "$muted", f"{len(data.get('items', ()))} estimates from earlier runs"),
+        Kind.DRILLED: ("~", "$muted", f"way back drilled {format.clock_time(str(data.get('at', '')), day=True)} UTC"),
         Kind.GATE_PASSED: ("◇", "$good", f"gate {data.get('gate', '')} passed with “{item}”"),
         Kind.SECTION_CALLED: (
             "✓",

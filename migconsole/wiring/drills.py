@@ -7,7 +7,6 @@ through the very code that a rollback goes through, and touches no database that
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shutil
 import tempfile
@@ -23,6 +22,7 @@ from migconsole.adapters.backup.preflight import Assumptions
 from migconsole.adapters.backup.proving import Proof, prove
 from migconsole.adapters.backup.restoring import Filling, RestoreError, fill, timed
 from migconsole.adapters.backup.taking import Order, take
+from migconsole.adapters.drill_book import remember
 from migconsole.adapters.jobs.outcomes import JobOutcome
 from migconsole.adapters.postgres.rollback.survey import Knowledge, PostgresRollbackServer
 from migconsole.adapters.postgres.sides import SideKeeper
@@ -30,6 +30,7 @@ from migconsole.adapters.rollback.keepers import FileKeeper
 from migconsole.adapters.rollback.originals import original_of
 from migconsole.adapters.rollback.surroundings import HereSurroundings
 from migconsole.adapters.runs import state_directory
+from migconsole.domain.events import Kind
 from migconsole.domain.quantities import format_duration, parse_size
 from migconsole.domain.restore_points import PointState
 from migconsole.domain.rollback import NAME_LIMIT, Mark, Marker, between_name, failed_name, next_name, side_name
@@ -49,9 +50,6 @@ from migconsole.wiring.restore_jobs import (
     prepare,
     refuse_beside_migration,
 )
-
-DRILLS = "drills.jsonl"
-"""In the state directory: one drill a line, for the estimates of later runs. No secret, mode 0600."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +96,8 @@ async def drill(options: Options, speak: Speaker) -> int:
         refuse_beside_migration(setting.run, options.item)
         reports.say(f"{setting.identity.name}, PostgreSQL {setting.identity.version}: a drill on copies of it")
         rehearsal = _Rehearsal(setting, options, reports, Assumptions(free, 0))
-        await rehearsal.run()
+        async with timed(rehearsal.durations, "whole_s"):
+            await rehearsal.run()
         outcome = rehearsal.outcome()
         _remember(options.state_dir, setting, rehearsal)
         await conclude(setting, outcome)
@@ -256,15 +255,23 @@ class _Rehearsal:
         """What the drill is to the run: measured times of its restore point."""
         assert self.backup is not None
         values: dict[str, Any] = {"rows": self.backup.manifest.rows, **self.durations}
-        facts = [fact] if (fact := self._fact()) else []
+        facts = [self._drilled(), *([fact] if (fact := self._fact()) else [])]
         return JobOutcome(
             "passed", (), self.reports.lines[-200:], values, {"drill_backup": self.backup.manifest.id}, facts
         )
 
+    def _drilled(self) -> dict[str, Any]:
+        """What was measured, for the run's clock."""
+        assert self.backup is not None
+        manifest = self.backup.manifest
+        data = {"at": manifest.server_time, "bytes": manifest.database_bytes, "durations": dict(self.durations)}
+        return {"kind": str(Kind.DRILLED), "key": manifest.id, "data": data}
+
     def _fact(self) -> dict[str, Any] | None:
         """The times, on the restore point that the run would go back to; the backup's own where it is kept."""
         assert self.backup is not None
-        taken = {name: seconds for name, seconds in self.durations.items() if name not in ("backup_s", "prove_s")}
+        whole = ("backup_s", "prove_s", "whole_s")
+        taken = {name: seconds for name, seconds in self.durations.items() if name not in whole}
         key = f"{self.backup.manifest.id}:drill"
         if self.options.keep_backup:
             fact = restore_point(self.backup, "proven", why="proven by a drill", durations=taken)
@@ -277,34 +284,17 @@ class _Rehearsal:
 
 
 def _remember(state_dir: str | None, setting: Setting, rehearsal: _Rehearsal) -> None:
-    """Append the drill to the state directory's list; a failure costs an estimate and nothing else."""
+    """Keep the times for later runs: in the state directory of the run that this is for, wherever that lies."""
     backup = rehearsal.backup
     assert backup is not None
     entry = {
         "target": setting.identity.name,
         "system_identifier": setting.identity.system_identifier,
         "at": backup.manifest.server_time,
+        "jobs": rehearsal.options.jobs,
         "rows": backup.manifest.rows,
         "bytes": backup.manifest.database_bytes,
         "durations": rehearsal.durations,
     }
-    state = state_directory(state_dir)
-    with contextlib.suppress(OSError):
-        state.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(state / DRILLS, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        with open(descriptor, "w", encoding="utf-8") as file:
-            file.write(json.dumps(entry) + "\n")
-
-
-def last_drill(state_dir: str | None, target: str) -> dict[str, Any] | None:
-    """The newest drill of a target (``db@host:port``), None when there was none that can be read."""
-    try:
-        lines = (state_directory(state_dir) / DRILLS).read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError):
-        return None
-    for line in reversed(lines):
-        with contextlib.suppress(ValueError):
-            entry = json.loads(line)
-            if isinstance(entry, dict) and entry.get("target") == target:
-                return entry
-    return None
+    own = setting.run.directory.state if setting.run else None
+    remember(own or state_directory(state_dir), entry)

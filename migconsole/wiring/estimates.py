@@ -1,10 +1,11 @@
-"""Estimates from earlier runs of the same checklist: how long an item really took, and how that is known."""
+"""Estimates from earlier runs of the same checklist, and from drills: how long a thing took, and how that is known."""
 
 from __future__ import annotations
 
 from statistics import median
 from typing import Any
 
+from migconsole.adapters.drill_book import last_drill
 from migconsole.adapters.journal import reading
 from migconsole.adapters.runs import RunStore
 from migconsole.domain.quantities import format_duration
@@ -19,6 +20,9 @@ KEPT = 5
 
 SHORTEST = 1.0
 """Seconds below which nothing is learned: such an item does not move a forecast."""
+
+LONGEST = 10**8
+"""Seconds from which on a duration is not believed."""
 
 REHEARSALS = ("staging", "development", "test")
 
@@ -41,6 +45,19 @@ def learn(store: RunStore, title: str) -> dict[str, dict[str, Any]]:
         for item, seconds in _durations(run).items():
             seen.setdefault(item, []).append((seconds, rehearsed))
     return {item: _estimate(found[:KEPT]) for item, found in seen.items()}
+
+
+def drilled(store: RunStore, target: str) -> dict[str, Any] | None:
+    """The newest drill on this target (``db@host:port``) as the data of its fact, None when there was none."""
+    found = last_drill(store.state, target)
+    if found is None:
+        return None
+    kept = {
+        str(name): float(seconds)
+        for name, seconds in found["durations"].items()
+        if isinstance(seconds, int | float) and not isinstance(seconds, bool) and 0 <= seconds < LONGEST
+    }
+    return {"at": str(found.get("at", ""))[:40], "durations": kept} if kept else None
 
 
 def _durations(run: Run) -> dict[str, float]:

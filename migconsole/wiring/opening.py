@@ -93,6 +93,8 @@ async def create(name: str, options: Options) -> Session:
         await journal.append(Draft(Kind.RUN_OPENED, data, actor, key="run.opened"))
         if learned:
             await journal.append(Draft(Kind.ESTIMATES_LEARNED, {"items": learned}, actor, key="estimates.learned"))
+        if drilled := estimates.drilled(store, surroundings.target.name):
+            await journal.append(Draft(Kind.DRILLED, drilled, actor, key="drilled:before"))
         if clock:
             await journal.append(Draft(Kind.CLOCK_SET, clock, actor, key="clock.set:option"))
     except JournalError:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 
+from migconsole.adapters.drill_book import DRILLS, last_drill, remember
 from migconsole.domain.rollback import literal, quoted
-from migconsole.wiring.drills import last_drill, scratch_name
-from tests.adapters.restoring import SAMPLE, migconsole
+from migconsole.wiring.drills import scratch_name
+from tests.adapters.restoring import CHECKLIST, SAMPLE, command, environment, folded, migconsole, opened_run
 from tests.conftest import Database
 
 PARTS = {
+    "whole_s",
     "backup_s",
     "dump_s",
     "restore_s",
@@ -50,10 +53,47 @@ def test_the_whole_way_back_is_rehearsed_and_nothing_is_left(database: Database,
     asked = f"SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = {literal(database.name)}"
     assert database.psql(asked) == "untouched"
     name = f"{database.name}@127.0.0.1:{database.server.port}"
-    remembered = last_drill(str(state), name)
+    remembered = last_drill(state, name)
     assert remembered is not None
     assert set(remembered["durations"]) == PARTS
-    assert last_drill(str(state), "other@127.0.0.1:1") is None
+    assert last_drill(state, "other@127.0.0.1:1") is None
+
+
+def test_a_drill_of_a_run_feeds_its_clock_and_that_of_the_next_run(
+    database: Database, tmp_path: Path, clean_environment: Path
+) -> None:
+    database.psql(SAMPLE)
+    run = opened_run(database.server, database.url, tmp_path, CHECKLIST)
+    assert folded(run).clock.drill is None
+    words = ("drill", "--target", database.url, "--directory", tmp_path / "b", "--run", run)
+    said = migconsole(database.server, *words)
+    assert said.code == 0, said.complaint
+    measured = folded(run).clock.drill
+    assert measured is not None
+    assert measured.durations == {name: said.event("drill")[name] for name in PARTS}
+    assert (tmp_path / "state" / DRILLS).stat().st_mode & 0o777 == 0o600
+    assert not list(clean_environment.rglob(DRILLS))  # the run's own state directory, wherever the caller's is
+    before = set((tmp_path / "state" / "runs").iterdir())
+    later = command("--state-dir", tmp_path / "state", "run", tmp_path / "checklist.yaml", "--headless")
+    done = subprocess.run(
+        [*later, "--target", database.url], env=environment(database.server), timeout=120, check=False
+    )
+    assert done.returncode == 3
+    (second,) = set((tmp_path / "state" / "runs").iterdir()) - before
+    assert folded(second).clock.drill == measured
+
+
+def test_a_damaged_list_of_drills_costs_only_what_is_damaged(tmp_path: Path) -> None:
+    remember(tmp_path, {"target": "a@b:1", "at": "1", "durations": {"swap": 1}})
+    with (tmp_path / DRILLS).open("ab") as file:
+        file.write(
+            b'[1]\n{"target": "a@b:1", "durations": 3}\n\xff\xfe\n' + b"[" * 5000 + b'\n{"target": "a@b:1", "at"'
+        )
+    found = last_drill(tmp_path, "a@b:1")
+    assert found is not None
+    assert found["at"] == "1"
+    remember(tmp_path / "state" / "of" / "nobody", {})
+    assert last_drill(tmp_path / "absent", "a@b:1") is None
 
 
 def test_too_little_room_stops_it_and_leaves_nothing(database: Database, tmp_path: Path) -> None:

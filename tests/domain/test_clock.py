@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from migconsole.domain.checklist import Checklist, Danger, Item, Job, Phase, Run, Section, Step
-from migconsole.domain.clock import Clock, Level, Times, passes_abort, reckon
+from migconsole.domain.clock import Clock, Level, Times, estimate_of, passes_abort, reckon
 from migconsole.domain.events import Kind
 from migconsole.domain.items import ItemState, Move
 from migconsole.domain.times import MomentError, instant, parse_moment, stamp
@@ -188,6 +188,52 @@ def test_the_restore_point_decides_how_long(
     log.add(Kind.RESTORE_POINT, {"backup": "b1", "state": state, "durations": durations})
     backout = reckoned(log).backout
     assert (backout.way, backout.database, backout.source) == (way, database, source)
+
+
+DRILL = {"backup_s": 70.0, "prove_s": 90.0, "restore_s": 50.0, "fence": 1.5, "swap": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("state", "durations", "way", "database", "source"),
+    [
+        ("armed", {}, "swap", 2.0, "drilled 2030-01-01"),
+        ("armed", {"fence": 4.0, "swap": 0.03}, "swap", 4.03, "measured"),
+        ("unproven", {}, "restore", 52.0, "drilled 2030-01-01"),
+        ("proven", {"restore_s": 300.0}, "restore", 302.0, "measured"),
+    ],
+)
+def test_a_drill_moves_the_last_safe_abort(
+    state: str, durations: dict[str, float], way: str, database: float, source: str
+) -> None:
+    log = Log()
+    set_clock(log, START)
+    log.start("i2")
+    log.add(Kind.RESTORE_POINT, {"backup": "b1", "state": state, "durations": durations})
+    log.add(Kind.DRILLED, {"at": stamp(START), "durations": DRILL})
+    clock = reckoned(log)
+    assert (clock.backout.way, clock.backout.database, clock.backout.source) == (way, database, source)
+    assert clock.last_safe_abort == START + timedelta(hours=2) - timedelta(seconds=database + 180)
+
+
+def test_a_drill_is_the_estimate_of_a_backup_and_a_proof() -> None:
+    steps = {job: Item(job, job, Step(Job(job)), estimate=1) for job in ("backup", "prove", "drill", "notify")}
+    log = Log()
+    log.add(Kind.ESTIMATES_LEARNED, {"items": {"prove": {"seconds": 9, "source": "1 earlier run"}}})
+    assert {job: found.seconds for job, item in steps.items() if (found := estimate_of(log.run, item))} == {
+        "backup": 1,
+        "prove": 9,
+        "drill": 1,
+        "notify": 1,
+    }
+    log.add(Kind.DRILLED, {"at": stamp(START), "durations": {**DRILL, "odd": "x", "worse": -1, "flag": True}})
+    log.add(Kind.DRILLED, {"at": stamp(START - timedelta(days=1)), "durations": {"backup_s": 1.0}})
+    assert log.run.anomalies == []
+    assert {job: found.seconds for job, item in steps.items() if (found := estimate_of(log.run, item))} == {
+        "backup": 70,
+        "prove": 90,
+        "drill": 1,
+        "notify": 1,
+    }
 
 
 def test_what_is_rolled_back_already_is_not_counted_again() -> None:

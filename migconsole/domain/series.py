@@ -58,7 +58,7 @@ SERIES: Mapping[str, tuple[str, Value]] = MappingProxyType(
         "idle_in_xact": ("conn_saturation", _first("idle_in_xact")),
         "blocked": ("lock_tree", _blocked),
         "oldest_wait": ("lock_tree", _most("wait_s")),
-        "migration_victims": ("migration_session", _first("holds_up")),
+        "migration_victims": ("migration_session", _most("holds_up")),
         "oldest_xact": ("long_xact", _most("age_s", kind="transaction")),
         "wal_rate": ("wal_rate", _first("rate")),
         "lag_bytes": ("replication_lag", _most("replay_bytes")),

@@ -160,11 +160,14 @@ def _old(look: Look, shown: Shown, reading: Reading | None) -> str:
 
 
 def _migration(look: Look) -> tuple[Text, ...]:
-    """``Migration backend 4711: waits for 1, holds up 3, oldest victim 6.2 s``; nothing while no step runs."""
+    """``Migration backend 4711: waits for 1, holds up 3, oldest victim 6.2 s``; nothing while no step runs.
+
+    Of several backends it speaks about the one that matters most.
+    """
     reading = look.source.latest("migration_session")
-    row = reading.rows[0] if reading is not None and reading.rows else None
-    if reading is None or row is None:
+    if reading is None or not reading.rows:
         return ()
+    row = overview.foremost(reading.rows)
     age, _, good = overview.state_of(look, reading, "P")
     old = () if good else ((f"  {age}", "$caution"),)
     if not row.get("found"):
@@ -175,7 +178,7 @@ def _migration(look: Look) -> tuple[Text, ...]:
             ("its session is not on the server", "bold $caution" if good else "$stale"),
             *old,
         )
-    others = f" and {len(reading.rows) - 1} more" if len(reading.rows) > 1 else ""
+    others = f" (1 of {len(reading.rows)})" if len(reading.rows) > 1 else ""
     texts: list[Text] = [
         ("Migration backend ", "$muted"),
         (f"{row.get('pid')}{others}: ", "bold" if good else "$stale"),

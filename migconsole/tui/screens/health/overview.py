@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -190,20 +190,32 @@ def _migration(look: Look) -> list[tuple[str, str]]:
     reading = look.source.latest("migration_session")
     label = (" migration  ", "$muted")
     age, style, good = state_of(look, reading, "P")
-    row = reading.rows[0] if reading is not None and reading.rows else None
-    if row is None:
+    if reading is None or not reading.rows:
         return [label, (age, style)]
+    row = foremost(reading.rows)
     if not row.get("found"):
         missing = bool(row.get("running"))
         text = "■ a step is running and its session is not on the server" if missing else "no session of a step"
         return [label, (text, "bold $danger" if missing and good else "$muted"), (f"  {age}", style)]
     summary, worse = text_of(row, "summary"), victims_style(look, row)
-    texts = [label, (f"pid {row.get('pid')} ", "bold" if good else "$stale")]
+    others = f"(1 of {len(reading.rows)}) " if len(reading.rows) > 1 else ""
+    texts = [label, (f"pid {row.get('pid')} {others}", "bold" if good else "$stale")]
     texts += [(summary or "in nobody’s way", worse if good else "$stale"), (f"  {age}", style)]
     texts.append((f"  {text_of(row, 'state')}", "$muted"))
     if row.get("wait_type"):
         texts.append((f", waits for {text_of(row, 'wait_type')} {text_of(row, 'wait_event')}", "$muted"))
     return texts
+
+
+def foremost(rows: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """Of several sessions of the migration the one to speak about: who holds others up, else who waits, else who works.
+
+    >>> rows = [{"pid": 1, "query_s": 9.0}, {"pid": 2, "waits_for": 1}, {"pid": 3, "holds_up": 2}]
+    >>> [foremost(rows[:count])["pid"] for count in (1, 2, 3)]
+    [1, 2, 3]
+    """
+    columns = ("holds_up", "oldest_victim_s", "waits_for", "locks_wanted", "locks_held", "query_s")
+    return max(rows, key=lambda row: tuple(row.get(column) or 0 for column in columns))
 
 
 def victims_style(look: Look, row: Mapping[str, Any]) -> str:

@@ -144,3 +144,10 @@ def test_wrong_overrides_name_what_is_right(changes: dict[str, Any], says: str) 
     with pytest.raises(ValueError, match=r".") as caught:
         THRESHOLDS.overridden(changes)
     assert says in str(caught.value)
+
+
+def test_few_checkpoints_say_nothing() -> None:
+    """Creating a database demands one: that is no load for which max_wal_size would be small."""
+    few = {"timed_share": 0.0, "counted": 4}
+    assert judge("checkpoints", reading("checkpoints", few), Phase.BEFORE)[0] is Level.GOOD
+    assert judge("checkpoints", reading("checkpoints", few | {"counted": 5}), Phase.BEFORE)[0] is Level.WARN

@@ -468,13 +468,13 @@ _PULSE_PROBES = (
         (F,),
         PULSE,
         columns(
-            "timed total, requested total, timed_share share, write_ms ms total, sync_ms ms total, buffers total,"
-            " since_bytes bytes, since_s s, max_wal_size bytes, stats_reset time"
+            "timed total, requested total, timed_share share, counted count, write_ms ms total, sync_ms ms total,"
+            " buffers total, since_bytes bytes, since_s s, max_wal_size bytes, stats_reset time"
         ),
         ("checkpoints",),
         (),
         "checkpoints",
-        about="timed_share is of the checkpoints since the first reading; of all while there were none.",
+        about="timed_share is of the checkpoints since the first reading (counted); of all while there were none.",
     ),
     Probe(
         41,

@@ -266,12 +266,16 @@ def _sum(*parts: float | None) -> float | None:
 
 def checkpoints(look: Pass) -> Shaped:
     """Checkpoints by schedule against those that were demanded or forced by WAL."""
-    row = look.first("checkpoints")
-    first = look.memory("checkpoints").setdefault("first", (row["timed"], row["requested"]))
+    row, memory = look.first("checkpoints"), look.memory("checkpoints")
+    first = memory.setdefault("first", (row["timed"], row["requested"]))
     timed, requested = row["timed"] - first[0], row["requested"] - first[1]
-    if timed < 0 or requested < 0 or timed + requested == 0:
+    if timed < 0 or requested < 0:
+        first = memory["first"] = (row["timed"], row["requested"])
+        timed, requested = 0, 0
+    counted = timed + requested
+    if not counted:
         timed, requested = row["timed"], row["requested"]
-    return Shaped([{**row, "timed_share": share(timed, timed + requested)}])
+    return Shaped([{**row, "timed_share": share(timed, timed + requested), "counted": counted}])
 
 
 def clock_skew(look: Pass) -> Shaped:

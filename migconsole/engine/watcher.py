@@ -41,8 +41,8 @@ OWN_COST = "self_cost"
 FIRST_NORMAL_OID = 16384
 """Objects with smaller numbers are the system's own."""
 
-SETTLING = 60.0
-"""Seconds until our own cost is judged: it is a mean over a minute, and begins with looking at everything once."""
+SETTLING = 120.0
+"""Seconds until our own cost is judged: it is a mean over a minute, and the first one is looking at everything once."""
 
 NOTICE = 600.0
 UNTOLD = 1000

@@ -19,6 +19,7 @@ from migconsole.adapters.postgres.probes.masking import Masking
 from migconsole.adapters.postgres.probes.runner import Probes
 from migconsole.adapters.postgres.probes.session import lock_timeout
 from migconsole.adapters.postgres.probes.sources import SOURCES
+from migconsole.adapters.postgres.probes.state import CostMeter
 from migconsole.adapters.postgres.target import resolve_target
 from migconsole.demo.server import EmbeddedServer
 from migconsole.domain.locks import PREPARED
@@ -593,3 +594,14 @@ async def test_a_clock_that_jumps_back_does_not_reach_durations(looked_at: Datab
             assert second.rows[0]["rate"] > 0
         finally:
             await probes.close()
+
+
+def test_the_first_look_is_told_as_a_part_of_a_minute() -> None:
+    """Two tenths of a second of work in the first one are no twenty per cent of the server's time."""
+    now = [100.0]
+    meter = CostMeter(lambda: now[0])
+    meter.add(200.0)
+    now[0] += 1
+    assert meter.share == pytest.approx(0.2 / 60)
+    now[0] += 60
+    assert meter.share == 0.0

@@ -12,7 +12,8 @@ from migconsole.adapters.postgres.probes.masking import Masking
 from migconsole.domain.target import Target
 
 COST_WINDOW = 60.0
-"""Seconds over which the monitor's own cost is told."""
+"""Seconds over which the monitor's own cost is told, from the first second on: opening the sessions and looking at
+everything once is what a minute begins with, not what every second of it costs."""
 
 NAME_PAUSE = 30.0
 """Seconds before a number without a name is looked up again: it may be of an object that is not committed yet."""
@@ -115,7 +116,6 @@ class CostMeter:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._spent: deque[tuple[float, float]] = deque()
-        self._began = clock()
 
     def add(self, milliseconds: float) -> None:
         """One query took this long."""
@@ -127,21 +127,16 @@ class CostMeter:
             self._spent.popleft()
 
     @property
-    def window(self) -> float:
-        """Seconds that are told about."""
-        return max(min(COST_WINDOW, self._clock() - self._began), 1.0)
-
-    @property
     def share(self) -> float:
         """Share of wall time, 0 to 1."""
         self._trim()
-        return sum(spent for _, spent in self._spent) / 1000 / self.window
+        return sum(spent for _, spent in self._spent) / 1000 / COST_WINDOW
 
     @property
     def rate(self) -> float:
         """Queries per second."""
         self._trim()
-        return len(self._spent) / self.window
+        return len(self._spent) / COST_WINDOW
 
 
 @dataclass(slots=True)

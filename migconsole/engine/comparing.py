@@ -36,11 +36,12 @@ _APART = 1.0
 class Moments:
     """When the run's T-0 began and when its last changing step ended, in Unix seconds; None: not yet.
 
-    ``resumed`` is None while such a step runs.
+    ``resumed`` is None while such a step runs. ``why`` says why there is neither, where it is not for want of a step.
     """
 
     began: float | None = None
     resumed: float | None = None
+    why: str = ""
 
 
 class Past(Protocol):
@@ -107,9 +108,10 @@ def baseline(past: Past) -> Span | str:
     The watcher's samples or the snapshots that checks have taken, whichever reach back further; of a single one
     everything that was counted up to it.
     """
-    began = past.moments().began
+    moments = past.moments()
+    began = moments.began
     if began is None:
-        return "the migration has not begun: the baseline is still being taken"
+        return moments.why or "no baseline yet: it is being taken until the migration begins"
     source = past.source()
     end = snapshot_before(source, began)
     begin = _earlier(source, end, BEFORE) if end is not None else None

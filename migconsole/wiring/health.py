@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from migconsole.adapters.runs import RunDirectory
 from migconsole.adapters.themes import load_palettes
 from migconsole.domain.readings import Alarm
 from migconsole.domain.thresholds import THRESHOLDS, Phase, Thresholds
+from migconsole.engine.marked import MarkedPast
 from migconsole.engine.ports import Output
 from migconsole.engine.session import Session
 from migconsole.errors import MigconsoleError, UsageError
@@ -106,7 +108,15 @@ async def show_alone(watched: watching.Watching) -> int:
         await watched.acknowledge(alarm.id, processes.login_name())
 
     log = LogFollower(watched.target)
-    ports = HealthPorts(title=watched.target.display, signal=signal, acknowledge=acknowledge, log=log.opened)
+    past = MarkedPast(watched.source, time.time)
+    ports = HealthPorts(
+        title=watched.target.display,
+        signal=signal,
+        acknowledge=acknowledge,
+        log=log.opened,
+        past=past,
+        baseline=past.mark,
+    )
     palettes, _ = load_palettes()
     try:
         # Before anybody locks anything; what keeps it out is told when it is needed.

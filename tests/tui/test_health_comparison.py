@@ -6,9 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from migconsole.domain.readings import Quality, Reading
 from migconsole.domain.thresholds import Phase
 from migconsole.engine.comparing import Moments
+from migconsole.engine.marked import MarkedPast
+from migconsole.errors import MigconsoleError
 from migconsole.tui.screens.health import HealthAccess, HealthPorts, comparison, objects
 from migconsole.tui.screens.health.sheets import Look
 from tests.domain.comparing import START, Server
@@ -110,6 +114,34 @@ async def test_without_a_run_that_could_keep_it_no_baseline_is_taken(tmp_path: P
         assert "a baseline belongs to a run" in c.status
 
 
+async def test_without_a_baseline_the_tab_says_so_and_not_that_nothing_was_read(tmp_path: Path) -> None:
+    async with console(World(tmp_path), health=lambda session: HealthAccess(FakeHealth(START), HealthPorts())) as c:
+        await c.press("D", "9")
+        assert "no baseline yet" in c.text()
+        assert "not read yet" not in c.text()
+
+
+async def test_without_a_run_the_time_until_a_mark_is_the_baseline() -> None:
+    source = Samples()
+    source.looks, later = source.looks[:2], source.looks[2:]
+    past = MarkedPast(source, lambda: START + 730)  # type: ignore[arg-type]
+    before = replace(look(past), source=source)  # type: ignore[arg-type]
+    assert comparison.statements(before).empty == "no baseline yet: b makes the time until now the baseline"
+    assert await past.mark() == (
+        "baseline of 11m40s: 2 statements as of 30s ago; what comes now is compared with them (9)"
+    )
+    source.looks = [*source.looks, *later]
+    assert [row.values["verdict"] for row in comparison.statements(before).rows] == ["critical", "new", "vanished"]
+
+
+async def test_without_samples_of_statements_nothing_is_marked() -> None:
+    source = Samples()
+    source.looks = []
+    source.latest = lambda probe: None  # type: ignore[method-assign]
+    with pytest.raises(MigconsoleError, match="no baseline yet"):
+        await MarkedPast(source, lambda: START).mark()  # type: ignore[arg-type]
+
+
 class Grown(Samples):
     """A table and its index that grew after the baseline, beside ones that were not there."""
 
@@ -142,3 +174,5 @@ def test_tables_and_indexes_say_what_changed_since_the_baseline() -> None:
         sheet = make(replace(now, past=None))
         assert sheet.notes == ("no baseline yet",)
         assert "size_since" not in sheet.rows[0].values
+        assert not {"size_since", "scans_since"} & {column.name for column in sheet.columns}
+        assert {"size_since", "scans_since"} <= {column.name for column in make(now).columns}

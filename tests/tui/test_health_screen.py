@@ -494,9 +494,16 @@ async def test_the_screen_alone_needs_no_run(tmp_path: Path) -> None:
     source = health_at(world.hands.moment.timestamp())
     ports = HealthPorts(title="fulfillment_ops_db@db1:5432")
     app = MigconsoleApp(health=lambda session: HealthAccess(source, ports), clock=world.hands.clock)
+    rung: list[str] = []
+    app.bell = lambda: rung.append("rang")  # type: ignore[method-assign]
     async with app.run_test(size=(120, 40), notifications=True) as pilot:
         await eventually(lambda: isinstance(app.screen, HealthScreen))
         c = Console(world, app, pilot)
+        assert rung == ["rang"], "two alarms are open: it rings once for the worst"
+        source.open_alarms = [*source.open_alarms, replace(source.open_alarms[0], id=3, message="another one")]
+        app.screen.look()
+        app.screen.look()
+        assert (rung, "another one" in c.status) == (["rang", "rang"], True)
         for key in SAYS:
             await c.press(key)
         await c.press("2", "j", "c")

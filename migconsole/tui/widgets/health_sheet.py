@@ -92,7 +92,9 @@ class Sheet:
     phase: Phase = Phase.BEFORE
 
     def state(self, now: float) -> tuple[str, str, str]:
-        """Age, the worst of the sources' qualities in words, and a style."""
+        """Age, the worst of the sources' qualities in words, and a style. A sheet without sources only says why."""
+        if not self.sources:
+            return "", "ok", "$muted"
         known = [(source, self.readings.get(source.probe)) for source in self.sources]
         missing = [source.probe for source, reading in known if reading is None]
         found = [(source, reading) for source, reading in known if reading is not None]

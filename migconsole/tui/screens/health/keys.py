@@ -81,6 +81,10 @@ class HealthKeys(Screen[None]):
         """Read and draw."""
         raise NotImplementedError
 
+    def forget(self) -> None:
+        """Make every table anew."""
+        raise NotImplementedError
+
     def show_keys(self) -> None:
         """Draw the footer."""
         raise NotImplementedError
@@ -267,6 +271,7 @@ class HealthKeys(Screen[None]):
 
     async def _take_baseline(self, take: Callable[[], Awaitable[str]]) -> None:
         self.status.hint(sanitise_line(await take(), 300))
+        self.forget()
         self.look()
 
     def command_health_retry(self) -> None:

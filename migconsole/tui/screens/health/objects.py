@@ -16,15 +16,15 @@ _TABLES = (
     C("relation", "table", "text", "", 9, 18, 3),
     C("size", "size", "bytes", "watch_sizes", 9, 12),
     C("growth", "growth", "bytes", "watch_sizes", 8),
-    C("size_since", "size +baseline", "bytes", "", 7, missing="–"),
-    C("scans_since", "scans +baseline", "count", "", 5, missing="–"),
+    C("size_since", "size +baseline", "bytes", "", 4, missing="–"),
+    C("scans_since", "scans +baseline", "count", "", 2, missing="–"),
     C("growth_rate", "growing", "bytes/s", "watch_sizes", 3),
     C("live", "rows", "count", "tables_activity", 6, 10),
     C("dead", "dead", "count", "tables_activity", 7, 10),
     C("dead_share", "dead %", "share", "tables_activity", 6),
     C("mods", "since analyse", "count", "tables_activity", 3),
-    C("vacuumed", "vacuum", "time", "tables_activity", 5, missing="never"),
-    C("analysed", "analyse", "time", "tables_activity", 5, missing="never"),
+    C("vacuumed", "vacuum", "time", "tables_activity", 6, missing="never"),
+    C("analysed", "analyse", "time", "tables_activity", 6, missing="never"),
     C("seq_scans", "seq scans", "total", "tables_activity", 4),
     C("idx_share", "by index", "share", "tables_activity", 5),
     C("idx_scans", "idx scans", "total", "tables_activity", 2),
@@ -63,7 +63,7 @@ def tables(look: Look) -> Sheet:
         merged[oid].pop("size_since", None)
     return Sheet(
         "Tables",
-        _TABLES,
+        _with_baseline(_TABLES, why),
         tuple(_table_row(look, oid, values, marks.get(oid, {})) for oid, values in merged.items()),
         (Source("watch_sizes", "S"), Source("tables_activity", "S"), Source("all_sizes_est", "S")),
         readings,
@@ -72,6 +72,11 @@ def tables(look: Look) -> Sheet:
         notes=why,
         phase=look.phase,
     )
+
+
+def _with_baseline(columns: tuple[C, ...], why: tuple[str, ...]) -> tuple[C, ...]:
+    """The columns that can have a value: without a baseline nothing has changed since it."""
+    return tuple(column for column in columns if not why or not column.name.endswith("_since"))
 
 
 def _since(look: Look, rows: Mapping[Any, dict[str, Any]], probe: str, scans: Sequence[str]) -> tuple[str, ...]:
@@ -135,8 +140,8 @@ _INDEXES = (
     C("says", "finding", "text", "", 8, 20, 4),
     C("size", "size", "bytes", "index_usage", 8),
     C("scans", "scans", "total", "index_usage", 7),
-    C("size_since", "size +baseline", "bytes", "", 5, missing="–"),
-    C("scans_since", "scans +baseline", "count", "", 6, missing="–"),
+    C("size_since", "size +baseline", "bytes", "", 3, missing="–"),
+    C("scans_since", "scans +baseline", "count", "", 4, missing="–"),
     C("scans_rise", "since start", "count", "index_usage", 6),
     C("last_scan", "last scan", "time", "index_usage", 4),
     C("rows_read", "rows read", "total", "index_usage", 3, 10),
@@ -175,7 +180,7 @@ def indexes(look: Look) -> Sheet:
     why = _since(look, found, INDEXES, ("scans",))
     return Sheet(
         "Indexes",
-        _INDEXES,
+        _with_baseline(_INDEXES, why),
         tuple(_index_row(oid, values, says.get(oid, []), oid in bad) for oid, values in found.items()),
         (Source("index_usage", "S"), Source("invalid_indexes", "S"), Source("duplicates", "G")),
         readings,

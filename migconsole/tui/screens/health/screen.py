@@ -16,7 +16,7 @@ from migconsole.domain.text import sanitise_line
 from migconsole.engine.ports import HealthSource
 from migconsole.engine.session import Session
 from migconsole.tui import event_text
-from migconsole.tui.alarms import with_seen
+from migconsole.tui.alarms import AlarmBell, with_seen
 from migconsole.tui.bridge import RunChanged, Tick
 from migconsole.tui.commands import Context, Scope, bindings
 from migconsole.tui.format import Clock, moment
@@ -69,6 +69,7 @@ class HealthScreen(HealthKeys):
         self._made: dict[str, tuple[object, Sheet]] = {}
         self._history = overview.History(source)
         self._drawn = 0.0
+        self._bell = AlarmBell()
         self._names = event_text.titles(session.checklist) if session is not None else {}
 
     # -- parts ----------------------------------------------------------------------------------------------------
@@ -164,7 +165,10 @@ class HealthScreen(HealthKeys):
         state = self.source.watcher()
         with self.app.batch_update():
             self.query_one(HealthTabs).show(self.tab, state, self._mode())
-            self.query_one(HealthAlarms).show(self.alarms(), state, now)
+            alarms = self.alarms()
+            self.query_one(HealthAlarms).show(alarms, state, now)
+            if self.session is None:
+                self._ring(alarms)
             tab = TABS[self.tab]
             if tab.id == "overview":
                 self._look_at_charts(now)
@@ -180,6 +184,16 @@ class HealthScreen(HealthKeys):
     def alarms(self) -> Sequence[Alarm]:
         """The open alarms; that a person has seen one is known from the journal before the watcher writes it down."""
         return with_seen(self.source.alarms(), self.session.run if self.session is not None else None)
+
+    def forget(self) -> None:
+        """Make every table anew with the next look: what it is compared with may be something else now."""
+        self._made.clear()
+
+    def _ring(self, alarms: Sequence[Alarm]) -> None:
+        """Ring once for a new alarm; with a run the journal's occasions do that, whatever is on the screen."""
+        if (alarm := self._bell.fresh(alarms)) is not None:
+            self.app.bell()
+            self.status.hint(f"{alarm.level}: {sanitise_line(alarm.message, 200)}")
 
     def _mode(self) -> list[tuple[str, str]]:
         texts: list[tuple[str, str]] = []
@@ -256,6 +270,7 @@ class HealthScreen(HealthKeys):
         if self.session is not None:
             self.query_one(Banner).show(self.session, False)
             self._drawn = 0.0
+            self.forget()
 
     def on_tick(self, message: Tick) -> None:
         """The banner's clock."""

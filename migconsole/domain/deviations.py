@@ -14,6 +14,7 @@ from typing import Any
 from migconsole.domain.checklist import Checklist
 from migconsole.domain.events import Event, Kind
 from migconsole.domain.items import ItemState
+from migconsole.domain.policy import OUT_OF_ORDER
 from migconsole.domain.run import Run
 
 
@@ -25,6 +26,7 @@ class Sort(StrEnum):
     FAILED = "failed"
     REGRESSED = "regressed"
     FORCED = "forced"
+    OVERRIDDEN = "gate overridden"
     TRIPWIRE = "tripwire"
     TARGET = "target"
     DEFERRED = "deferred"
@@ -42,7 +44,12 @@ class Sort(StrEnum):
     EXCLUDED = "not applicable"
 
 
-GRAVE = frozenset({Sort.JOURNAL, Sort.UNKNOWN, Sort.FAILED, Sort.REGRESSED, Sort.FORCED, Sort.TRIPWIRE, Sort.TARGET})
+GRAVE = frozenset(
+    {
+        *(Sort.JOURNAL, Sort.UNKNOWN, Sort.FAILED, Sort.REGRESSED, Sort.FORCED, Sort.OVERRIDDEN),
+        *(Sort.TRIPWIRE, Sort.TARGET),
+    }
+)
 """What makes a run look worse than it would by its progress."""
 
 
@@ -175,9 +182,10 @@ def _started(event: Event, data: Mapping[str, Any], titles: Mapping[str, str]) -
     item, title = str(data.get("item", "")), _title(data, titles)
     found = []
     confirmed = data.get("confirmed")
-    reason = str(confirmed.get("reason") or "") if isinstance(confirmed, Mapping) else ""
-    if reason:
-        found.append(Deviation(Sort.OVERRIDE, f"{title}: run before its turn", reason, event.at, event.actor, item))
+    if isinstance(confirmed, Mapping):
+        sort, what, reason = _overrode(confirmed)
+        if what:
+            found.append(Deviation(sort, f"{title}: {what}", reason, event.at, event.actor, item))
     if data.get("by_hand"):
         what = f"{title}: executed by hand, outside of this console"
         found.append(Deviation(Sort.BY_HAND, what, "", event.at, event.actor, item))
@@ -185,6 +193,18 @@ def _started(event: Event, data: Mapping[str, Any], titles: Mapping[str, str]) -
         what = f"{title}: had the terminal; what was typed and shown there was not captured"
         found.append(Deviation(Sort.UNCAPTURED, what, "", event.at, event.actor, item))
     return found
+
+
+def _overrode(confirmed: Mapping[str, Any]) -> tuple[Sort, str, str]:
+    """What was overridden with the typed reason. In older journals it is for going out of order."""
+    reason, how = str(confirmed.get("reason") or ""), str(confirmed.get("how") or "")
+    if "overrode" not in confirmed:
+        return Sort.OVERRIDE, "run before its turn" if reason else "", reason
+    if not confirmed["overrode"]:
+        return Sort.OVERRIDE, "", ""
+    if how == OUT_OF_ORDER:
+        return Sort.OVERRIDE, "run before its turn", reason
+    return Sort.OVERRIDDEN, f"run {how}, although {confirmed['overrode']}", reason
 
 
 def _moved(event: Event, data: Mapping[str, Any], titles: Mapping[str, str]) -> list[Deviation]:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from migconsole.domain import built_in, gates, procedure, restore_gate
-from migconsole.domain.checklist import Alternative, Answer, Checklist, Danger, Item, Job, Located, Manual, Mode
+from migconsole.domain import built_in, gates, interlock, procedure, restore_gate
+from migconsole.domain.checklist import Alternative, Answer, Checklist, Danger, Item, Located, Manual, Mode
 from migconsole.domain.clock import Clock, passes_abort
 from migconsole.domain.items import ItemState, Move, refusal
 from migconsole.domain.lifecycle import RunState
@@ -46,7 +46,8 @@ MOVES = {
 class Verdict:
     """``reason`` is empty when allowed. ``overridable`` means: allowed with a typed reason of ``least`` characters.
 
-    ``asks``: the reason is asked for at once, because it is the operator's to decide and not a slip (the clock).
+    ``asks``: the reason is asked for at once: it is the operator's to decide and not a slip (the clock, a dump).
+    ``how`` says in a few words what overriding it would be.
     """
 
     allowed: bool
@@ -54,6 +55,7 @@ class Verdict:
     overridable: bool = False
     least: int = 3
     asks: bool = False
+    how: str = ""
 
     def overridden(self, reason: str) -> bool:
         """Whether a typed reason is enough to do it all the same."""
@@ -69,7 +71,8 @@ class Situation:
 
     ``unavailable`` maps an action ("check:regression", "job:backup") that this version cannot carry out to the words
     to show. ``broken`` is set when the journal cannot be written. ``clock`` is the time as it stands: without it no
-    vote can be known to count. ``actor`` is who acts at this console.
+    vote can be known to count. ``actor`` is who acts at this console. ``dumps`` are sessions that copy the database
+    out, as the server had them at the last look.
     """
 
     driving: bool = True
@@ -80,6 +83,7 @@ class Situation:
     unavailable: Mapping[str, str] = field(default_factory=dict)
     clock: Clock | None = None
     actor: str = ""
+    dumps: tuple[str, ...] = ()
 
 
 def tier(danger: Danger, environment: str) -> int:
@@ -219,7 +223,11 @@ def _may_run(
         return Verdict(False, why)
     if state.done and danger is not Danger.READ:
         return Verdict(False, f"it is already {state.value}; reopen it first (u)")
-    why = _may_mutate(run, checklist, located) if danger is not Danger.READ else _interlock(run, alternative)
+    why = (
+        _may_mutate(run, checklist, located)
+        if danger is not Danger.READ
+        else interlock.beside(run, alternative.step.action)
+    )
     if why:
         return Verdict(False, why)
     for need in item.needs:
@@ -242,11 +250,19 @@ def _with_reason(
     if not proof and (old := restore_gate.stale(run, checklist, located, alternative.step.action, danger, now)):
         proof = [old]
     late = _late(run, located, situation, danger)
-    whys = [*proof, *filter(None, (order.reason, late))]
+    dumped = interlock.dumped(located, situation.dumps, alternative.step.action, danger)
+    whys = [*proof, *filter(None, (dumped, order.reason, late))]
     if not whys:
         return ALLOWED
-    least = restore_gate.OVERRIDE_REASON if proof else order.least
-    return Verdict(False, "; ".join(whys), overridable=True, least=least, asks=whys == [late])
+    least = restore_gate.OVERRIDE_REASON if proof or dumped else order.least
+    names = ((WITHOUT_PROOF, proof), (BESIDE_DUMP, dumped), (PAST_ABORT, late), (OUT_OF_ORDER, order.reason))
+    how = ", ".join(name for name, why in names if why)
+    asks = set(whys) <= {late, dumped}
+    return Verdict(False, "; ".join(whys), overridable=True, least=least, asks=asks, how=how)
+
+
+OUT_OF_ORDER, WITHOUT_PROOF = "out of order", "without a proven way back"
+BESIDE_DUMP, PAST_ABORT = "beside a running dump", "past the last safe abort"
 
 
 def _late(run: Run, located: Located, situation: Situation, danger: Danger) -> str:
@@ -283,17 +299,6 @@ def _may_mutate(run: Run, checklist: Checklist, located: Located) -> str:
             return (
                 f"the outcome of “{unknown.item}” is unknown: resolve it first (run again, attest, accept or force it)"
             )
-    return ""
-
-
-def _interlock(run: Run, alternative: Alternative) -> str:
-    """A backup reads, and yet does not run beside what changes the database: it would block it, or be blocked."""
-    action = alternative.step.action
-    if not isinstance(action, Job) or action.name != "backup":
-        return ""
-    for attempt in run.running():
-        if attempt.danger != Danger.READ or attempt.job == "backup":
-            return f"{attempt.item} is running; a backup is taken when nothing else works on the database"
     return ""
 
 
@@ -352,7 +357,7 @@ def _before(run: Run, checklist: Checklist, located: Located) -> Verdict:
     for need in located.item.needs:
         why = unmet(run, checklist, need)
         if why and not need.startswith(NOT_AN_ITEM):
-            return Verdict(False, why, overridable=True)
+            return Verdict(False, why, overridable=True, how=OUT_OF_ORDER)
     return _order(run, checklist, located)
 
 
@@ -367,7 +372,7 @@ def _order(run: Run, checklist: Checklist, located: Located) -> Verdict:
             continue
         state = run.state_of(other)
         if not state.done and not (other.optional and state is ItemState.TODO) and state is not ItemState.DEFERRED:
-            return Verdict(False, f"in this section “{other.title}” comes first", overridable=True)
+            return Verdict(False, f"in this section “{other.title}” comes first", overridable=True, how=OUT_OF_ORDER)
     return ALLOWED
 
 

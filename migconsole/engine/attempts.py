@@ -226,7 +226,8 @@ class Attempts:
             "console": self._console,
             "cwd": str(self._execution.cwd(prepared)),
             "environment": sorted({*prepared.exported, *prepared.exported_secrets}),
-            "confirmed": {"tier": confirmation.tier, "typed": confirmation.typed, "reason": confirmation.reason},
+            "confirmed": {"tier": confirmation.tier, "typed": confirmation.typed, "reason": confirmation.reason}
+            | {"overrode": prepared.overrode, "how": prepared.how},
             **({"arguments": dict(prepared.decided)} if prepared.decided else {}),
         }
         key = (item.id, number)

@@ -251,6 +251,12 @@ class Database(Protocol):
     async def ours(self, app_name: str) -> Sequence[Mapping[str, Any]]:
         """Backends with this application name: pid, state, query_start seconds ago, query."""
 
+    async def dumps(self) -> Sequence[str]:
+        """Sessions that copy the database out (a pg_dump of anybody's, a backup of ours), in words.
+
+        Raises TargetError when it cannot be seen: then nobody knows that there is none.
+        """
+
     async def close(self) -> None:
         """Close all sessions."""
 

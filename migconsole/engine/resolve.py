@@ -63,6 +63,7 @@ class Prepared:
     """A step with its variables resolved; while ``unresolved`` names any, nothing may be executed.
 
     ``decided`` are arguments of a built-in job that a person gave at its start; they are on record with the attempt.
+    ``overrode`` is what spoke against it and was overridden by a typed reason, ``how`` in two or three words.
     """
 
     text: str
@@ -74,6 +75,8 @@ class Prepared:
     cwd: str = ""
     unresolved: tuple[str, ...] = ()
     decided: Mapping[str, str] = field(default_factory=dict)
+    overrode: str = ""
+    how: str = ""
 
 
 class Resolving:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from functools import partial
 from pathlib import Path
 
@@ -27,6 +27,7 @@ from migconsole.engine.clocking import Clocking
 from migconsole.engine.conduct import Conduct
 from migconsole.engine.execution import Execution
 from migconsole.engine.gating import Gating
+from migconsole.engine.interlock import Interlock
 from migconsole.engine.notifying import Notices
 from migconsole.engine.ports import (
     Database,
@@ -90,6 +91,7 @@ class Session:
         self._stopper = Stopper(self._recorder, self._attempts, jobs, database, self._execution)
         self._resolving = Resolving(checklist, self._recorder, surroundings)
         self._driving = False
+        self.interlock = Interlock(database, self._recorder.changed)
         self.clock = Clocking(self._recorder, checklist)
         self.gates = Gating(self._recorder, checklist, self.clock.now, read_only)
         self.tripwires = Wires(self._recorder, checklist, read_only)
@@ -157,6 +159,7 @@ class Session:
             unavailable=dict(self._surroundings.unavailable),
             clock=self.clock.current(),
             actor=self.actor,
+            dumps=self.interlock.seen,
         )
 
     def subscribe(self, listener: Callable[[], None]) -> Callable[[], None]:
@@ -515,12 +518,13 @@ class Session:
             raise UsageError("This is not complete yet", "\n".join(prepared.unresolved))
         if prepared.danger is not Danger.READ:
             await self._demand_ground()
-            again = self.verdict(item_id, Command.RUN, alternative)
-            if not again.allowed and not again.overridden(confirmation.reason):
-                raise StoppedError("This cannot run now", again.reason)
+            await self.interlock.look()
+            verdict = self.verdict(item_id, Command.RUN, alternative)
+            if not verdict.allowed and not verdict.overridden(confirmation.reason):
+                raise StoppedError("This cannot run now", verdict.reason)
         self._resolving.demand(prepared.danger, confirmation, self.identity)
         await self.gates.passing(located)
-        return prepared
+        return replace(prepared, overrode=verdict.reason, how=verdict.how)
 
     async def _demand_ground(self) -> None:
         """Refuse to change anything on another target, under a flag file, or beside what an earlier attempt left."""
@@ -633,6 +637,7 @@ class Session:
         if self.identity is None and (self._identifying is None or self._identifying.done()):
             # Beside the loop: a server that does not answer must not stop the heartbeats.
             self._identifying = asyncio.create_task(self._guarded(self.identify, "identity"), name="identify")
+        await self.interlock.again()
 
     def _others(self) -> Mapping[str, float]:
         return {p.console: p.age for p in self.presences if p.console != self.console_id}

@@ -14,7 +14,7 @@ from textual.command import Provider
 from textual.screen import Screen
 from textual.widgets import Input, Static
 
-from migconsole.domain.restore_gate import OVERRIDE_REASON
+from migconsole.domain.policy import OUT_OF_ORDER
 from migconsole.domain.text import sanitise, sanitise_line
 from migconsole.engine.palette import Palette
 from migconsole.engine.session import Session
@@ -147,8 +147,7 @@ class MigconsoleApp(Themed, Openings):
         if judged.asks and id == "run":
             id = "override"
         elif not judged.allowed:
-            how = "out of order" if judged.least < OVERRIDE_REASON else "without the proof"
-            more = f" (o: {how}, with a reason)" if judged.overridable else ""
+            more = f" (o: {judged.how or OUT_OF_ORDER}, with a reason)" if judged.overridable else ""
             self.hint(f"{command.title}: {judged.reason}{more}")
             return
         screen = next((s for s in reversed(self.screen_stack) if hasattr(s, f"command_{id}")), None)

@@ -10,15 +10,16 @@ import asyncio
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from textual.app import SuspendNotSupported
 
 from migconsole.domain import restore_gate
-from migconsole.domain.checklist import Answer, Item
+from migconsole.domain.checklist import Answer, Danger, Item
 from migconsole.domain.items import ItemState
-from migconsole.domain.policy import Command
+from migconsole.domain.policy import OUT_OF_ORDER, Command
 from migconsole.domain.text import sanitise, sanitise_line
 from migconsole.engine.resolve import Confirmation, Preview
 from migconsole.errors import StoppedError, UsageError
@@ -55,8 +56,14 @@ class Operations(Conducting, Rollbacks, ByHandOperations):
             await self.rollback(context)
             return
         alternative = await self._pick(item, context.alternative)
-        if alternative is not None:
-            await self._start(item, alternative)
+        if alternative is None:
+            return
+        if self._session.preview(item.id, alternative).danger is not Danger.READ:
+            await self._session.interlock.ahead()
+            if self._session.verdict(item.id, Command.RUN, alternative).asks:
+                await self.override(replace(context, alternative=alternative))
+                return
+        await self._start(item, alternative)
 
     async def open(self, context: Context) -> None:
         """Fold or unfold a heading; run what only reads; show the details of everything else."""
@@ -149,11 +156,11 @@ class Operations(Conducting, Rollbacks, ByHandOperations):
         run = why.overridable
         if not run:
             why = self._session.verdict(item.id, Command.ATTEST)
-        unproven = why.least >= restore_gate.OVERRIDE_REASON
-        title = "Without a proven way back" if unproven else "Out of order"
-        more = " It stays listed as a deviation." if unproven else ""
+        grave = why.least >= restore_gate.OVERRIDE_REASON
+        how = why.how or OUT_OF_ORDER
+        more = " It stays listed as a deviation." if grave else ""
         question = f"{sanitise(why.reason)}. Why now?{more}"
-        reason = await self._reason(title, question, why.least, danger=unproven)
+        reason = await self._reason(f"{how[:1].upper()}{how[1:]}", question, why.least, danger=grave)
         if reason is None:
             return
         if run:

@@ -284,6 +284,8 @@ class ScriptedDatabase:
         self.asked: list[Any] = []
         self.cancelled: list[str] = []
         self.backends: list[list[Mapping[str, Any]]] = []
+        self.dumping: list[str] = []
+        self.blind = ""
         self.closed = False
 
     async def identity(self) -> ServerIdentity:
@@ -324,6 +326,11 @@ class ScriptedDatabase:
         if self.down:
             raise TargetError("The server cannot be reached", self.down)
         return self.backends.pop(0) if self.backends else []
+
+    async def dumps(self) -> Sequence[str]:
+        if self.down or self.blind:
+            raise TargetError("The server cannot be asked", self.down or self.blind)
+        return self.dumping
 
     async def close(self) -> None:
         self.closed = True

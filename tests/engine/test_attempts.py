@@ -41,7 +41,7 @@ async def test_the_intent_is_on_record_before_anything_is_executed(world: World)
     assert state(session, "apply") is S.RUNNING
     event = world.store.of(Kind.ATTEMPT_STARTED)[0]
     assert event["text"] == "./apply.sh"
-    assert event["confirmed"] == {"tier": 1, "typed": "", "reason": ""}
+    assert event["confirmed"] == {"tier": 1, "typed": "", "reason": "", "overrode": "", "how": ""}
     assert event["console"] == "one"
 
 

@@ -235,6 +235,7 @@ class FakeDatabase:
         self.rows: list[list[Any]] = [["unit_cost"]]
         self.lines: tuple[str, ...] = ("column_name", "unit_cost")
         self.judgement: bool | None = True
+        self.dumping: list[str] = []
 
     async def identity(self) -> ServerIdentity:
         if self.down:
@@ -258,6 +259,9 @@ class FakeDatabase:
 
     async def ours(self, app_name: str) -> Sequence[Mapping[str, Any]]:
         return []
+
+    async def dumps(self) -> Sequence[str]:
+        return self.dumping
 
     async def close(self) -> None:
         pass

@@ -338,3 +338,20 @@ def test_rows_of_a_big_checklist_are_made_quickly() -> None:
     assert len(made) == 5002
     assert made[0].count is not None
     assert made[0].count.total == 5000
+
+
+async def test_a_dump_on_the_server_asks_for_a_reason_before_anything_changes(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.database.dumping = ["pg_dump (pid 4711) of backup from local, since 2m"]
+    async with console(world) as c:
+        await c.go("cache")
+        await c.press("r")
+        await c.shown(FormDialog)
+        assert "Beside a running dump" in c.text()
+        assert "pid 4711" in c.text()
+        await c.type("too short")
+        await c.press("enter")
+        assert isinstance(c.app.screen, FormDialog)
+        await c.press("escape")
+        await c.until(lambda: not isinstance(c.app.screen, FormDialog))
+        assert c.state("cache") is ItemState.TODO

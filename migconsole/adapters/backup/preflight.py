@@ -14,7 +14,8 @@ from migconsole.adapters.postgres.locality import locality
 from migconsole.adapters.postgres.sides import SideKeeper
 from migconsole.domain.manifest import Extension, Manifest
 from migconsole.domain.quantities import format_size
-from migconsole.domain.rollback import literal, quoted
+from migconsole.domain.rollback import quoted
+from migconsole.domain.rollback_survey import Hindrance
 from migconsole.domain.volumes import Need, Volume, judge, wal_need
 from migconsole.engine.ports import ServerIdentity
 from migconsole.errors import MigconsoleError
@@ -148,16 +149,13 @@ async def _extensions(keeper: SideKeeper, extensions: Iterable[Extension], *, su
 
 async def _blockers(keeper: SideKeeper, app: str) -> list[Finding]:
     """What would stop the swap. It does not stop the proof, and may be gone by then."""
-    found = []
-    for row in await keeper.rows("prove_blockers", app):
-        name = row["name"]
-        what, remedy = {
-            "prepared": ("prepared transaction", f"ROLLBACK PREPARED {literal(name)}; or COMMIT PREPARED, in {app}"),
-            "slot": ("logical slot", f"stop its consumer, then SELECT pg_drop_replication_slot({literal(name)})"),
-            "subscription": ("subscription", f"ALTER SUBSCRIPTION {quoted(name)} DISABLE, in {app}"),
-        }[row["kind"]]
-        found.append(Finding("swap", f"{what} {name} will stand in the way of a swap", remedy))
-    return found
+    return [
+        Finding("swap", f"{found.kind} {found.name} will stand in the way of a swap", found.resolve)
+        if found.hard
+        else Finding("note", f"{found.kind} {found.name}: {found.detail}", found.resolve)
+        for found in await keeper.blockers(app)
+        if found.kind is not Hindrance.DUMP
+    ]
 
 
 # -- room --------------------------------------------------------------------------------------------------------------

@@ -20,7 +20,9 @@ from migconsole.adapters.postgres.connect import Connection, Purpose, connect, r
 from migconsole.adapters.postgres.failures import FAILURES, RefusedError, querying
 from migconsole.adapters.postgres.probes.capabilities import variants
 from migconsole.adapters.postgres.queries import load
+from migconsole.domain.quantities import format_duration
 from migconsole.domain.target import Target
+from migconsole.domain.text import sanitise_line
 from migconsole.errors import MigconsoleError, TargetError
 
 MAINTENANCE = ("postgres", "template1")
@@ -107,6 +109,11 @@ class Backends:
             return Outcome.NO_PRIVILEGE
         return Outcome.SIGNALLED if row is not None and row["signalled"] else Outcome.GONE
 
+    async def dumps(self) -> list[str]:
+        """Sessions that copy the target out, in words. Raises TargetError when the server cannot be asked."""
+        found = await self._ask(lambda session: session.statements["dumps"].fetch(self._target.database))
+        return [dump_words(row) for row in found]
+
     async def close(self) -> None:
         """End the session."""
         async with self._lock:
@@ -149,10 +156,18 @@ class Backends:
             await retire(session.connection)
 
 
+def dump_words(row: Mapping[str, Any]) -> str:
+    """A row of ``dump_sessions.sql`` for a person."""
+    since = "" if row["seconds"] is None else f", since {format_duration(round(row['seconds']))}"
+    return sanitise_line(
+        f"{row['application'] or 'unnamed'} (pid {row['pid']}) of {row['role']} from {row['address']}{since}", 200
+    )
+
+
 async def _prepared(connection: Connection) -> _Session:
     """Prepare everything now: parsing reads catalogues, which a migration may have locked later."""
     number = connection.get_server_version().major * 10_000
-    texts = {"ours": load("ours", number), "named": load("cancel", number)}
+    texts = {"ours": load("ours", number), "named": load("cancel", number), "dumps": load("dump_sessions", number)}
     texts |= {act: variants()[act][0].text for act in ("cancel", "terminate")}
     session = _Session(connection, {name: await connection.prepare(str(text)) for name, text in texts.items()})
     # Preparing leaves the server in a transaction until the next statement ends: nobody's oldest one shall be ours.

@@ -136,6 +136,10 @@ class PostgresDatabase:
         """Backends with this application name: pid, state, query_start seconds ago, query."""
         return await self._backends.ours(_named(app_name))
 
+    async def dumps(self) -> Sequence[str]:
+        """Sessions that copy the database out, in words; an ALTER has to wait for each."""
+        return await self._backends.dumps()
+
     async def signal(self, pid: int, backend_start: str, *, terminate: bool) -> str:
         """Cancel what a session runs, or end it, if it is still that session; what became of it, in words."""
         return str(await self._backends.signal(pid, backend_start, terminate=terminate))

@@ -20,8 +20,10 @@ from migconsole.adapters.postgres.backends import connect_for_maintenance
 from migconsole.adapters.postgres.connect import Connection, Purpose, retire, session
 from migconsole.adapters.postgres.failures import FAILURES, querying
 from migconsole.adapters.postgres.observing import rows
+from migconsole.adapters.postgres.rollback.reading import read_blockers
 from migconsole.domain.manifest import Extension, Properties
 from migconsole.domain.rollback import DatabaseRow, Mark, Marker, literal, operator_lock_key, quoted
+from migconsole.domain.rollback_survey import Blocker
 from migconsole.domain.target import Target
 from migconsole.errors import MigconsoleError, StoppedError, TargetError
 
@@ -104,6 +106,12 @@ class SideKeeper:
         """Ask a query of ``sql/``. Raises TargetError."""
         with self._said():
             return await rows(self._connection, query, *arguments)
+
+    async def blockers(self, name: str) -> tuple[Blocker, ...]:
+        """What will stand in the way of renaming a database."""
+        found = await self.find(name)
+        with self._said():
+            return await read_blockers(self._connection, name, found[name].oid) if name in found else ()
 
     async def relations(self, name: str) -> int:
         """How many relations somebody made in a database."""

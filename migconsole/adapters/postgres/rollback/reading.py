@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import asyncpg
 
-from migconsole.adapters.postgres.backends import MAINTENANCE
+from migconsole.adapters.postgres.backends import MAINTENANCE, dump_words
 from migconsole.adapters.postgres.connect import Connection, Purpose, connect, retire
 from migconsole.adapters.postgres.failures import FAILURES, RefusedError, querying
 from migconsole.adapters.postgres.queries import OLDEST, load
@@ -115,7 +115,11 @@ async def lock_holder(connection: Connection, key: int) -> Holder | None:
 async def read_blockers(connection: Connection, database: str, oid: int) -> tuple[Blocker, ...]:
     """What stands in the way of renaming or dropping a database, with the command that resolves it."""
     rows = await connection.fetch(text_of("rollback_blockers"), oid)
-    return tuple(_blocker(database, row["kind"], row["name"], row["detail"], row["active"]) for row in rows)
+    dumps = await connection.fetch(text_of("dump_sessions"), database)
+    return (
+        *(_blocker(database, row["kind"], row["name"], row["detail"], row["active"]) for row in rows),
+        *(_dump(dump_words(row)) for row in dumps),
+    )
 
 
 def _blocker(database: str, kind: str, name: str, detail: str, active: bool) -> Blocker:
@@ -134,10 +138,12 @@ def _blocker(database: str, kind: str, name: str, detail: str, active: bool) -> 
             f" (slot_name = NONE); DROP SUBSCRIPTION {quoted(name)};"
         )
         return Blocker(Hindrance.SUBSCRIPTION, name, detail, resolve, hard=active)
-    if kind == "worker":
-        resolve = "it is ended with the sessions; stop what starts it, or it will come back"
-        return Blocker(Hindrance.WORKER, f"{detail} ({name})", "it works in the database", resolve, hard=False)
-    return Blocker(Hindrance.DUMP, f"{detail} ({name})", "it is ended with the sessions", "wait for it", hard=False)
+    resolve = "it is ended with the sessions; stop what starts it, or it will come back"
+    return Blocker(Hindrance.WORKER, f"{detail} ({name})", "it works in the database", resolve, hard=False)
+
+
+def _dump(words: str) -> Blocker:
+    return Blocker(Hindrance.DUMP, words, "it is ended with the sessions", "wait for it", hard=False)
 
 
 async def discover(target: Target, run: str = "") -> tuple[str, ...]:

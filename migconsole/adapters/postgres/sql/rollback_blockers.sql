@@ -17,7 +17,3 @@ SELECT 'worker', a.pid::text, a.backend_type, true
 FROM pg_catalog.pg_stat_get_activity(NULL) a
 WHERE a.datid = $1
   AND a.backend_type NOT IN ('client backend', 'autovacuum worker', 'walsender', 'parallel worker', 'background writer')
-UNION ALL
-SELECT 'dump', a.pid::text, a.application_name, true
-FROM pg_catalog.pg_stat_get_activity(NULL) a
-WHERE a.datid = $1 AND a.application_name LIKE 'pg\_dump%'

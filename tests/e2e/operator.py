@@ -47,11 +47,11 @@ class Operator:
         return None
 
     def go_to(self, item: Item) -> None:
-        """The key for the next actionable item, unless that is selected already: the item pane says which one is."""
+        """The key for the next item to act on, unless that is selected already: the item pane says which one is."""
         title = item.title[:50]
         titles = {located.item.title[:50] for located in self.checklist.walk()}
         shown = self.console.wait_until(lambda: (now := self._shown())[:50] in titles and now, 20, "no item is shown")
-        for key in ".....]]]":
+        for key in "......":
             if shown.startswith(title):
                 return
             self.console.press(key)

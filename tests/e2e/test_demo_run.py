@@ -7,8 +7,6 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-
 from migconsole.domain.items import ItemState
 from migconsole.domain.run import left, overall
 from tests.e2e.operator import Operator
@@ -19,9 +17,6 @@ SEES_THE_FAILURE = ("log-errors", "log-warnings")
 """Lines that rightly find the failed attempt's error in the server's log: a person has to say that it is dealt with."""
 
 
-@pytest.mark.xfail(
-    reason="“.” passes over a sensed line that the watcher has seen fail; only “]” goes there", strict=False
-)
 def test_a_whole_demo_run_with_a_failing_migration(open_console: Callable[..., Console], tmp_path: Path) -> None:
     console = open_console("demo", "--scenario", "failure", rows=40, columns=120, env={"TMPDIR": str(tmp_path)})
     console.wait_for("Pre-Deployment", timeout=90)

@@ -150,3 +150,33 @@ async def test_the_item_pane_shows_the_other_ways_and_what_is_in_their_way(tmp_p
         assert "2 by hand" in c.text()
         assert "npx is not on the PATH" in c.text()
         assert "estimate 4m" in c.text()
+
+
+async def test_next_goes_back_once_to_a_line_that_regressed_behind_the_cursor(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    async with console(world) as c:
+        await c.go("target")
+        await c.press("enter")
+        await c.until(lambda: c.state("target") is ItemState.VERIFIED)
+        await c.go("smoke-budget")
+        world.moved("target", "regress", reason="another server answers")
+        await c.until(lambda: c.state("target") is ItemState.REGRESSED)
+        await c.press("full_stop")
+        assert c.main.steps.cursor_key == "target", "a failure comes first, wherever it lies"
+        await c.press("full_stop")
+        assert c.main.steps.cursor_key == "disk", "one that stays does not keep the key from the rest"
+        await c.press("full_stop")
+        assert c.main.steps.cursor_key == "window"
+        world.hands.forward(60)
+        world.moved("target", "recover")
+        world.hands.forward(60)
+        world.moved("target", "regress", reason="again")
+        await c.until(lambda: c.app.session is not None and c.app.session.run.record("target").reason == "again")
+        await c.press("full_stop")
+        assert c.main.steps.cursor_key == "target", "it failed again"
+        world.hands.forward(60)
+        world.moved("target", "accept", reason="the new server is meant")
+        await c.go("window")
+        await c.until(lambda: c.state("target") is ItemState.OK_WITH_ISSUES)
+        await c.press("full_stop")
+        assert c.main.steps.cursor_key == "go", "what was accepted is dealt with"

@@ -16,11 +16,19 @@ from migconsole.tui.widgets.checklist_tree import ChecklistTree
 from migconsole.tui.widgets.status_bar import StatusBar
 
 
+_DOING = (Command.RUN, Command.ATTEST, Command.ANSWER)
+_PAST_A_PROBLEM = (*_DOING, Command.ACCEPT, Command.FORCE)
+
+
 class ChecklistKeys(Screen[None]):
     """One half of the main screen; the screen itself supplies the parts."""
 
     session: Session
     filter_text = ""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._failures_seen: set[tuple[str, str]] = set()
 
     @property
     def steps(self) -> ChecklistTree:
@@ -81,12 +89,31 @@ class ChecklistKeys(Screen[None]):
         self._seek(-1, lambda item: self.session.run.state_of(item).problem, "no failed or unknown item")
 
     def command_next_actionable(self) -> None:
-        """Next item that can be done now."""
+        """Next item to act on."""
         self.jump_actionable()
 
     def jump_actionable(self, from_start: bool = False) -> None:
-        """To the next line on which running, attesting or answering is possible."""
+        """To what failed, was interrupted or regressed, else to the next line that can be run, attested or answered.
+
+        A failure comes first wherever it lies: a line that the watcher looks at can regress long after the cursor has
+        passed it. Each failure is gone to once, so that one that stays does not keep the key from the lines after it.
+        """
+        if not from_start and (row := self.steps.cursor) is not None and row.item is not None:
+            self._went_to(row.item)
+        if self._seek(1, self._fresh_problem, "", from_start=True):
+            return
         self._seek(1, self._actionable, "" if from_start else self._nothing_else(), from_start)
+
+    def _went_to(self, item: Item) -> None:
+        self._failures_seen.add((item.id, self.session.run.record(item.id).since))
+
+    def _fresh_problem(self, item: Item) -> bool:
+        record = self.session.run.record(item.id)
+        return (
+            record.state.problem
+            and (item.id, record.since) not in self._failures_seen
+            and self._possible(item, _PAST_A_PROBLEM)
+        )
 
     def _nothing_else(self) -> str:
         row = self.steps.cursor
@@ -102,10 +129,13 @@ class ChecklistKeys(Screen[None]):
     def _actionable(self, item: Item) -> bool:
         if item.items or self.session.run.state_of(item).done:
             return False
-        commands = (Command.RUN, Command.ATTEST, Command.ANSWER)
+        return self._possible(item, _DOING)
+
+    def _possible(self, item: Item, commands: tuple[Command, ...]) -> bool:
         return any(self.session.verdict(item.id, command, self.alternative(item)).allowed for command in commands)
 
-    def _seek(self, step: int, wanted: Callable[[Item], bool], otherwise: str, from_start: bool = False) -> None:
+    def _seek(self, step: int, wanted: Callable[[Item], bool], otherwise: str, from_start: bool = False) -> bool:
+        """Go to the next wanted line; whether there is one. ``otherwise`` is said when there is none."""
         items = self.steps.item_order()
         ids = [item.id for item in items]
         row = self.steps.cursor
@@ -121,6 +151,7 @@ class ChecklistKeys(Screen[None]):
             self.steps.go(found.id)
         elif otherwise:
             self.status.hint(otherwise)
+        return found is not None
 
     def command_filter(self) -> None:
         """Filter while typing."""

@@ -7,7 +7,7 @@ and the report read the same clock.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -69,7 +69,8 @@ class Span:
 class Clock:
     """Everything that the header shows, at ``now``.
 
-    ``forecast_end`` is the end of the phases inside the window, ``backed_out`` when a rollback that is begun now would
+    ``forecast_end`` is the end of the phases inside the window and ``planned_end`` where the plan has it,
+    ``backed_out`` when a rollback that is begun now would
     be through, ``slack`` the seconds until the last safe abort (negative past it). ``guessed`` counts the items ahead
     that nobody has an estimate for: the forecast is then a lower bound.
     """
@@ -83,6 +84,7 @@ class Clock:
     guessed: int = 0
     backout: Backout = field(default_factory=Backout)
     level: Level = Level.NONE
+    planned_end: datetime | None = None
 
     @property
     def backed_out(self) -> datetime:
@@ -125,10 +127,9 @@ def reckon(run: Run, checklist: Checklist, now: datetime) -> Clock:
         max(ends, default=None),
         sum(walker.guesses[phase.id] for phase in checklist.phases if _inside(phase, run)),
         backout(run, checklist, now),
+        planned_end=max((span.planned_end for span in inside if span.planned_end is not None), default=None),
     )
-    return Clock(
-        **{name: getattr(clock, name) for name in Clock.__dataclass_fields__ if name != "level"}, level=_level(clock)
-    )
+    return replace(clock, level=_level(clock))
 
 
 def passes_abort(clock: Clock, item: Item) -> str:
@@ -206,7 +207,7 @@ class _Walker:
         if record.state.done or record.state is ItemState.DEFERRED:
             self.items[item.id] = Times(plan, plan_end, start, _end(record), True, True, estimate)
         elif record.state is ItemState.RUNNING and start is not None:
-            due = start + timedelta(seconds=seconds)
+            due = (_newest(record) or start) + timedelta(seconds=seconds)
             end = max(self._now, due)
             overdue = max(0.0, (self._now - due).total_seconds()) if estimate is not None else 0.0
             self._at = max(self._at, end)
@@ -242,10 +243,15 @@ def _begun(record: ItemRecord) -> bool:
 
 
 def _start(record: ItemRecord) -> datetime | None:
-    """When an item began: its newest attempt's start, else when a person moved it."""
-    if record.last is not None:
-        return instant(record.last.started)
+    """When an item began: its first attempt's start, which no later one changes, else when a person moved it."""
+    if record.attempts:
+        return instant(record.attempts[0].started)
     return instant(record.since) if record.state is not ItemState.TODO else None
+
+
+def _newest(record: ItemRecord) -> datetime | None:
+    """When what is under way began."""
+    return instant(record.last.started) if record.last is not None else None
 
 
 def _end(record: ItemRecord) -> datetime | None:

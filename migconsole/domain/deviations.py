@@ -133,11 +133,12 @@ def of_event(event: Event, titles: Mapping[str, str]) -> list[Deviation]:
 
 
 def item_titles(checklist: Checklist) -> dict[str, str]:
-    """Titles by identifier, of the way forward and of the way back."""
+    """Titles by identifier, of the way forward and of the way back; gates and tripwires as "gate:ID", "tripwire:ID"."""
+    walks = (checklist.walk(), checklist.walk_rollback())
     return {
-        located.item.id: located.item.title
-        for walk in (checklist.walk(), checklist.walk_rollback())
-        for located in walk
+        **{located.item.id: located.item.title for walk in walks for located in walk},
+        **{f"gate:{gate.id}": gate.title for gate in checklist.gates},
+        **{f"tripwire:{wire.id}": wire.title for wire in checklist.tripwires},
     }
 
 
@@ -229,7 +230,8 @@ def _held(event: Event, data: Mapping[str, Any], titles: Mapping[str, str]) -> l
 def _tripped(event: Event, data: Mapping[str, Any], titles: Mapping[str, str]) -> list[Deviation]:
     if data.get("state") != "tripped":
         return []
-    what = f"{data.get('tripwire', '')} tripped by {data.get('by', 'somebody')}"
+    wire = str(data.get("tripwire", ""))
+    what = f"{titles.get(f'tripwire:{wire}', wire)}: tripped by a {data.get('by', 'person')}"
     return [Deviation(Sort.TRIPWIRE, what, str(data.get("reason") or ""), event.at, event.actor)]
 
 

@@ -92,7 +92,11 @@ def _ended(data: Mapping[str, Any], titles: _Titles) -> _Told:
 
 def _voted(data: Mapping[str, Any], titles: _Titles) -> _Told:
     reason = f": {data['reason']}" if data.get("reason") else ""
-    return "gate", f"gate {data.get('gate')}: {data.get('role')} says {str(data.get('vote', '')).upper()}{reason}"
+    return "gate", f"gate {_gate(data, titles)}: {data.get('role')} says {str(data.get('vote', '')).upper()}{reason}"
+
+
+def _gate(data: Mapping[str, Any], titles: _Titles) -> str:
+    return titles.get(f"gate:{data.get('gate', '')}", str(data.get("gate", "")))
 
 
 def _crossed(data: Mapping[str, Any], titles: _Titles) -> _Told:
@@ -115,7 +119,8 @@ def _alarm(data: Mapping[str, Any], titles: _Titles) -> _Told:
 def _tripped(data: Mapping[str, Any], titles: _Titles) -> _Told:
     if data.get("state") != "tripped":
         return None
-    return "tripwire", f"tripwire tripped: {data.get('tripwire', '')} {data.get('reason') or ''}".rstrip()
+    wire = str(data.get("tripwire", ""))
+    return "tripwire", _after(f"tripwire tripped: {titles.get(f'tripwire:{wire}', wire)}", data.get("reason"))
 
 
 def _after(words: str, more: Any) -> str:
@@ -128,7 +133,7 @@ _FINDERS: Mapping[str, Callable[[Mapping[str, Any], _Titles], _Told]] = {
     Kind.HOLD: lambda data, titles: ("hold", f"on hold ({data.get('owner', '')}): {data.get('reason', '')}"),
     Kind.TRIPWIRE: _tripped,
     Kind.GATE_VOTED: _voted,
-    Kind.GATE_PASSED: lambda data, titles: ("gate", f"gate passed: {data.get('gate', '')}"),
+    Kind.GATE_PASSED: lambda data, titles: ("gate", f"gate passed: {_gate(data, titles)}"),
     Kind.CLOCK_CROSSED: _crossed,
     Kind.ROLLBACK_STARTED: lambda data, titles: ("rollback", _after("rollback begun", data.get("reason"))),
     Kind.ROLLBACK_ENDED: lambda data, titles: ("rollback", _after("rollback ended", data.get("outcome"))),

@@ -6,7 +6,7 @@ Pure: the caller has read the journal, the outputs and the health samples, and s
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from migconsole.domain.checklist import Checklist, Item, Located, Section
@@ -15,17 +15,21 @@ from migconsole.domain.events import Event, Kind
 from migconsole.domain.items import ItemState
 from migconsole.domain.run import AlarmRecord, Attempt, Note, Progress, Run, left, overall
 from migconsole.domain.signing import Signature
-from migconsole.domain.stamps import elapsed, unix
+from migconsole.domain.stamps import elapsed
+from migconsole.engine.report_times import PhaseBars, RunTimes, clock_of, run_times, timeline
 
 DECISIONS = frozenset(
     {
-        *(Kind.ITEM_MOVED, Kind.HOLD, Kind.RELEASE, Kind.VARIABLE_SET, Kind.LEASE_TAKEN, Kind.LEASE_RELEASED),
-        *(Kind.TRIPWIRE, Kind.ALARM_ACKNOWLEDGED, Kind.RUN_ENDED, Kind.SIGNED, Kind.RUN_CLOSED),
+        *(Kind.ITEM_MOVED, Kind.HOLD, Kind.RELEASE, Kind.VARIABLE_SET),
+        *(Kind.LEASE_TAKEN, Kind.LEASE_RELEASED, Kind.HANDED_OVER),
+        *(Kind.TRIPWIRE, Kind.ALARM_ACKNOWLEDGED, Kind.CLOCK_SET, Kind.CLOCK_DECIDED),
+        *(Kind.GATE_VOTED, Kind.GATE_PASSED, Kind.SECTION_CALLED, Kind.ITEM_RELEASED),
+        *(Kind.ROLLBACK_ENGAGED, Kind.ROLLBACK_STOOD_DOWN, Kind.ROLLBACK_STARTED),
+        *(Kind.RUN_COMMITTED, Kind.RUN_ENDED, Kind.SIGNED, Kind.RUN_CLOSED),
     }
 )
-"""Events in which a person chose; others are facts. Kinds that later versions add count by ``_DECIDING``."""
+"""Events in which a person chose; others are facts."""
 
-_DECIDING = ("gate.", "window.", "clock.", "section.", "run.", "rollback.")
 _PLAIN_MOVES = frozenset({"attest"})
 """Moves that are the run itself and no decision about it; the items list has them."""
 
@@ -93,29 +97,6 @@ class PhaseReport:
 
 
 @dataclass(frozen=True, slots=True)
-class Bar:
-    """A line of the timeline: Unix seconds, None where it is not known. ``planned`` is a duration."""
-
-    title: str
-    state: str
-    began: float | None
-    ended: float | None
-    planned: float | None
-    parts: tuple[tuple[float, float, str], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class PhaseBars:
-    """The timeline of one phase. ``planned_at`` is when it was to begin, None without a T-0."""
-
-    title: str
-    planned_at: float | None
-    began: float | None
-    ended: float | None
-    bars: tuple[Bar, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class TripwireReport:
     """A "roll back if": whether it is tripped, and what was said last."""
 
@@ -159,6 +140,7 @@ class Report:
     deviations: tuple[Deviation, ...]
     decisions: tuple[Event, ...]
     timeline: tuple[PhaseBars, ...]
+    times: RunTimes
     health: tuple[HealthWindow, ...]
     phases: tuple[PhaseReport, ...]
     rollback: tuple[SectionReport, ...]
@@ -192,15 +174,15 @@ def build(
     sealed: Sealed,
     excerpts: Callable[[Attempt], Excerpt | None] = lambda attempt: None,
     health: Sequence[HealthWindow] = (),
-    t0: float | None = None,
 ) -> Report:
-    """The report of a run. ``excerpts`` gives the output of an attempt, ``t0`` is T-0 in Unix seconds."""
+    """The report of a run. ``excerpts`` gives the output of an attempt."""
     found = deviations(run, checklist, events)
     if sealed.problem:
         found.insert(0, Deviation(Sort.JOURNAL, f"the journal is broken at event {sealed.first_bad}", sealed.problem))
     titles = {located.item.id: located.item.title for located in _everything(checklist)}
     attempts = sorted((a for record in run.items.values() for a in record.attempts), key=lambda a: (a.started, a.item))
     closed = run.life.closed
+    clock = clock_of(run, checklist, generated_at)
     return Report(
         run=run,
         checklist=checklist,
@@ -213,7 +195,8 @@ def build(
         duration=elapsed(run.opened_at, run.ended_at or closed or run.last_at),
         deviations=tuple(found),
         decisions=tuple(event for event in events if decides(event)),
-        timeline=tuple(_timeline(run, checklist, t0)),
+        timeline=tuple(timeline(run, checklist, clock)),
+        times=run_times(run, clock),
         health=tuple(health),
         phases=tuple(
             PhaseReport(phase.title, phase.at, tuple(_section(run, section) for section in phase.sections))
@@ -228,6 +211,17 @@ def build(
         signatures=tuple((role, run.signoff.signatures.get(role)) for role in checklist.roles),
         deliveries=tuple(_deliveries(events)),
         events=tuple(events),
+    )
+
+
+def dated(report: Report, generated_at: str) -> Report:
+    """The same report as it would have been made at another time: forecasts move with it."""
+    clock = clock_of(report.run, report.checklist, generated_at)
+    return replace(
+        report,
+        generated_at=generated_at,
+        timeline=tuple(timeline(report.run, report.checklist, clock)),
+        times=run_times(report.run, clock),
     )
 
 
@@ -302,8 +296,13 @@ def _everything(checklist: Checklist) -> Iterable[Located]:
 def decides(event: Event) -> bool:
     """Whether an event is a person's decision about the run, and not just the run itself."""
     if event.kind == Kind.ITEM_MOVED:
-        return event.data.get("move") not in _PLAIN_MOVES or bool(event.data.get("reason"))
-    return event.kind in DECISIONS or (event.kind.startswith(_DECIDING) and event.kind != Kind.RUN_OPENED)
+        special = event.data.get("reason") or event.data.get("type") == "window"
+        return event.data.get("move") not in _PLAIN_MOVES or bool(special)
+    if event.kind == Kind.TARGET_PINNED:
+        return bool(event.data.get("reason"))
+    if event.kind == Kind.TRIPWIRE:
+        return str(event.data.get("by", "person")) == "person"
+    return event.kind in DECISIONS
 
 
 def _section(run: Run, section: Section) -> SectionReport:
@@ -315,47 +314,6 @@ def _section(run: Run, section: Section) -> SectionReport:
             yield from walk(item.items, depth + 1)
 
     return SectionReport(section.title, tuple(walk(section.items, 0)))
-
-
-def _timeline(run: Run, checklist: Checklist, t0: float | None) -> Iterator[PhaseBars]:
-    for phase in checklist.phases:
-        bars = [
-            bar for section in phase.sections for item in _leaves(section.items) if (bar := _bar(run, item)) is not None
-        ]
-        times = [moment for bar in bars for moment in (bar.began, bar.ended) if moment is not None]
-        planned = None if t0 is None else t0 + phase.at
-        if bars:
-            yield PhaseBars(phase.title, planned, min(times, default=None), max(times, default=None), tuple(bars))
-    bars = [bar for section in checklist.rollback for item in _leaves(section.items) if (bar := _bar(run, item))]
-    bars = [bar for bar in bars if bar.began is not None]
-    if bars:
-        times = [moment for bar in bars for moment in (bar.began, bar.ended) if moment is not None]
-        yield PhaseBars("Rollback", None, min(times), max(times), tuple(bars))
-
-
-def _leaves(items: Sequence[Item]) -> Iterator[Item]:
-    for item in items:
-        if item.items:
-            yield from _leaves(item.items)
-        else:
-            yield item
-
-
-def _bar(run: Run, item: Item) -> Bar | None:
-    record = run.record(item.id)
-    parts = []
-    for attempt in record.attempts:
-        start = unix(attempt.started)
-        if start is not None:
-            end = unix(attempt.ended)
-            parts.append((start, start if end is None else max(start, end), attempt.outcome or "running"))
-    since = unix(record.since)
-    if since is not None and not parts:
-        parts.append((since, since, record.state.value))
-    if not parts and item.estimate is None:
-        return None
-    began, ended = (parts[0][0], max(part[1] for part in parts)) if parts else (None, None)
-    return Bar(item.title, record.state.value, began, ended, item.estimate, tuple(parts))
 
 
 def _tripwires(checklist: Checklist, events: Iterable[Event]) -> Iterator[TripwireReport]:

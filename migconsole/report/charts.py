@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from migconsole.domain.quantities import format_size
 from migconsole.domain.stamps import iso, plain_duration
-from migconsole.engine.report import HealthWindow, PhaseBars, Points
+from migconsole.engine.report import HealthWindow, Points
+from migconsole.engine.report_times import Bar, PhaseBars
 
 WIDTH = 1000.0
 """Units of a picture's width; the page scales them."""
@@ -96,56 +97,106 @@ class ChartGroup:
 
 
 def gantt(phase: PhaseBars) -> Gantt:
-    """Actual times from the phase's beginning, with planned durations as frames at the place where they began."""
-    began = phase.began if phase.began is not None else 0.0
-    planned_total = sum(bar.planned or 0.0 for bar in phase.bars)
-    actual_total = (phase.ended - phase.began) if phase.began is not None and phase.ended is not None else 0.0
-    span = max(actual_total, planned_total, 1.0)
-    scale = (WIDTH - LABELS - FIGURES) / span
+    """Planned times as frames, actual ones as bars, forecasts as outlines, on one axis in UTC.
+
+    A plan that lies far from what happened would leave both too small to see: its frames are then drawn from where the
+    phase really began, and the subtitle says how far the plan was away.
+    """
+    shift = _shift(phase)
+    start, end = _bounds(phase, shift)
+    scale = (WIDTH - LABELS - FIGURES) / (end - start)
     rects: list[Rect] = []
     labels: list[Label] = []
-    cursor = 0.0
     for number, bar in enumerate(phase.bars):
         y = number * ROW + 4.0
         labels.append(Label(0.0, y + 10.0, _short(bar.title, 46)))
-        start = bar.began - began if bar.began is not None else cursor
-        if bar.planned:
-            title = f"{bar.title}: planned {plain_duration(bar.planned)}"
-            rects.append(Rect(LABELS + start * scale, y - 1.0, max(bar.planned * scale, 2.0), 13.0, "planned", title))
-        for first, last, what in bar.parts:
-            title = f"{bar.title}: {what}, {iso(first)[:19]}, {plain_duration(last - first)}"
-            width = max((last - first) * scale, 3.0)
-            rects.append(Rect(LABELS + (first - began) * scale, y + 1.0, width, 9.0, _kind(what), title))
-        took = sum(last - first for first, last, _ in bar.parts)
-        if bar.began is None:
-            words = f"planned {plain_duration(bar.planned)}"
-        else:
-            words = plain_duration(took) if took else bar.state
-            if bar.planned:
-                words += f" / {plain_duration(bar.planned)}"
-        labels.append(Label(WIDTH, y + 10.0, words, end=True))
-        cursor = max(cursor, (bar.ended or began) - began if bar.began is not None else cursor + (bar.planned or 0.0))
+        rects += _rects(bar, y, lambda at: LABELS + (at - start) * scale, shift)
+        labels.append(Label(WIDTH, y + 10.0, _figures(bar), end=True))
+    foot = len(phase.bars) * ROW + 16.0
     ticks = tuple(
-        Label(LABELS + part * span * scale, len(phase.bars) * ROW + 16.0, f"+{plain_duration(part * span)}")
+        Label(LABELS + part * (end - start) * scale, foot, iso(start + part * (end - start))[11:19])
         for part in (0.0, 0.25, 0.5, 0.75)
     )
-    return Gantt(phase.title, _times(phase), len(phase.bars) * ROW + 22.0, tuple(rects), tuple(labels), ticks)
+    height = len(phase.bars) * ROW + 22.0
+    return Gantt(phase.title, _times(phase, shift), height, tuple(rects), tuple(labels), ticks)
 
 
-def _times(phase: PhaseBars) -> str:
+def _rects(bar: Bar, y: float, place: Callable[[float], float], shift: float) -> Iterator[Rect]:
+    planned = bar.planned_start
+    if planned is None and bar.planned and bar.began is not None:
+        planned = bar.began - shift
+    if planned is not None and bar.planned:
+        words = f"{bar.title}: planned {plain_duration(bar.planned)} ({bar.source})"
+        when = f", {iso(planned)[:19]}" if bar.planned_start is not None else ""
+        first = place(planned + shift)
+        rect = Rect(
+            first, y - 1.0, max(place(planned + shift + bar.planned) - first, 2.0), 13.0, "planned", words + when
+        )
+        yield rect
+    if bar.forecast_end is not None and bar.planned:
+        begin = bar.forecast_start if bar.forecast_start is not None else (bar.began or bar.forecast_end)
+        words = f"{bar.title}: forecast to end {iso(bar.forecast_end)[:19]}"
+        yield Rect(place(begin), y + 3.0, max(place(bar.forecast_end) - place(begin), 2.0), 5.0, "forecast", words)
+    for first_at, last_at, what in bar.parts:
+        title = f"{bar.title}: {what}, {iso(first_at)[:19]}, {plain_duration(last_at - first_at)}"
+        width = max(place(last_at) - place(first_at), 3.0)
+        yield Rect(place(first_at), y + 1.0, width, 9.0, _kind(what), title)
+
+
+def _shift(phase: PhaseBars) -> float:
+    """By how many seconds the plan's frames are moved: 0 while both fit on one axis that can be read."""
+    if phase.planned_at is None or phase.began is None:
+        return 0.0
+    planned = (phase.planned_end or phase.planned_at) - phase.planned_at
+    actual = (phase.ended or phase.began) - phase.began
+    away = phase.began - phase.planned_at
+    return away if abs(away) > 2.0 * max(planned, actual, 60.0) else 0.0
+
+
+def _bounds(phase: PhaseBars, shift: float) -> tuple[float, float]:
+    times = [phase.began, phase.ended, phase.forecast_start, phase.forecast_end]
+    times += [at + shift for at in (phase.planned_at, phase.planned_end) if at is not None]
+    for bar in phase.bars:
+        if bar.planned_start is None and bar.planned and bar.began is not None:
+            times.append(bar.began + bar.planned)
+    known = [at for at in times if at is not None]
+    if not known:
+        # Nothing has begun and there is no T-0: the plan's durations alone, one after the other.
+        return 0.0, max(sum(bar.planned or 0.0 for bar in phase.bars), 1.0)
+    return min(known), max(max(known), min(known) + 1.0)
+
+
+def _figures(bar: Bar) -> str:
+    took = sum(last - first for first, last, _ in bar.parts)
+    planned = plain_duration(bar.planned) if bar.planned else ""
+    if bar.began is None:
+        return f"planned {planned}" if planned else bar.state
+    words = plain_duration(took) if took else bar.state
+    return f"{words} / {planned}" if planned else words
+
+
+def _times(phase: PhaseBars, shift: float) -> str:
     parts = []
     if phase.planned_at is not None:
-        parts.append(f"planned {iso(phase.planned_at)[:16].replace('T', ' ')}")
+        parts.append(f"planned {_minute(phase.planned_at)}")
     if phase.began is not None:
         parts.append(f"began {iso(phase.began)[:19].replace('T', ' ')}")
         if phase.planned_at is not None:
             late = phase.began - phase.planned_at
             parts.append(f"{plain_duration(abs(late))} {'late' if late > 0 else 'early'}")
-        if phase.ended is not None:
+        if phase.ended is not None and phase.forecast_end is None:
             parts.append(f"took {plain_duration(phase.ended - phase.began)}")
     else:
         parts.append("not begun")
+    if phase.forecast_end is not None:
+        parts.append(f"forecast to end {_minute(phase.forecast_end)}")
+    if shift:
+        parts.append("the plan's frames are drawn from where it began")
     return " · ".join(parts)
+
+
+def _minute(at: float) -> str:
+    return iso(at)[:16].replace("T", " ")
 
 
 def chart_group(window: HealthWindow) -> ChartGroup:

@@ -9,7 +9,8 @@ from typing import Any
 
 from migconsole.domain.checklist import Item
 from migconsole.domain.run import Attempt
-from migconsole.engine.report import AttemptReport, Bar, ItemReport, Report, SectionReport
+from migconsole.engine.report import AttemptReport, ItemReport, Report, SectionReport
+from migconsole.engine.report_times import Bar
 
 SCHEMA = "migconsole-report/1"
 """The form's name. Keys are never renamed or removed under the same number; new ones may appear."""
@@ -57,10 +58,14 @@ def data(report: Report) -> dict[str, Any]:
             {"seq": event.seq, "at": event.at, "kind": event.kind, "actor": event.actor, "data": dict(event.data)}
             for event in report.decisions
         ],
+        "clock": asdict(report.times),
         "timeline": [
             {
                 "phase": phase.title,
                 "planned_at": phase.planned_at,
+                "planned_end": phase.planned_end,
+                "forecast_start": phase.forecast_start,
+                "forecast_end": phase.forecast_end,
                 "began": phase.began,
                 "ended": phase.ended,
                 "items": [_bar(bar) for bar in phase.bars],
@@ -113,6 +118,13 @@ def _bar(bar: Bar) -> dict[str, Any]:
         "title": bar.title,
         "state": bar.state,
         "planned": bar.planned,
+        "planned_from": bar.source or None,
+        "planned_start": bar.planned_start,
+        "planned_end": bar.planned_end,
+        "forecast_start": bar.forecast_start,
+        "forecast_end": bar.forecast_end,
+        "late": bar.late,
+        "overdue": bar.overdue,
         "began": bar.began,
         "ended": bar.ended,
         "parts": [{"start": start, "end": end, "what": what} for start, end, what in bar.parts],

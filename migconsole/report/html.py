@@ -11,14 +11,15 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
-from migconsole.domain.deviations import GRAVE, Sort, item_titles
+from migconsole.domain.deviations import GRAVE, Sort
+from migconsole.domain.event_words import names, words
 from migconsole.domain.quantities import format_offset, format_size
 from migconsole.domain.stamps import plain_duration
 from migconsole.domain.text import sanitise, sanitise_line
 from migconsole.engine.report import Report
 from migconsole.report.charts import chart_group, gantt
 from migconsole.report.colours import pieces
-from migconsole.report.words import delivery_words, event_words, identity_words, signature_words, stamp
+from migconsole.report.words import clock_words, delivery_words, identity_words, signature_words, stamp
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
@@ -47,14 +48,15 @@ def _template() -> Template:
 
 def render(report: Report) -> str:
     """The whole page."""
-    titles = item_titles(report.checklist)
+    known = names(report.checklist)
     return _template().render(
         report=report,
         run=report.run,
         identity=identity_words(report.run.identity),
         grave={sort.value for sort in GRAVE},
         plain={Sort.SKIPPED.value, Sort.EXCLUDED.value, Sort.TAKEN.value},
-        decisions=[(event, event_words(event, titles)) for event in report.decisions],
+        decisions=[(event, words(event, known)) for event in report.decisions],
+        clock=clock_words(report),
         gantts=[gantt(phase) for phase in report.timeline],
         groups=[chart_group(window) for window in report.health],
         deliveries=[delivery_words(delivery) for delivery in report.deliveries],

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
+from migconsole.domain.event_words import names, words
 from migconsole.domain.quantities import format_offset
-from migconsole.domain.stamps import plain_duration
+from migconsole.domain.stamps import iso, plain_duration
 from migconsole.domain.text import sanitise, sanitise_line
 from migconsole.engine.report import Report, SectionReport
-from migconsole.report.words import delivery_words, event_words, identity_words, signature_words, stamp
+from migconsole.report.words import clock_words, delivery_words, identity_words, signature_words, stamp
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~&])")
 _ADDRESS = re.compile(r"(?i)\b(https?|ftp|mailto|www)([:.])")
@@ -34,6 +35,7 @@ def render(report: Report) -> str:
         _head(report),
         _deviations(report),
         _decisions(report),
+        _timeline(report),
         _checklist(report),
         _tripwires(report),
         _attempts(report),
@@ -79,13 +81,40 @@ def _deviations(report: Report) -> str:
 
 
 def _decisions(report: Report) -> str:
-    titles = {located.item.id: located.item.title for located in report.checklist.walk()}
-    titles |= {located.item.id: located.item.title for located in report.checklist.walk_rollback()}
+    known = names(report.checklist)
     lines = [
-        f"- {stamp(event.at)} {escaped(event.actor)}: {escaped(event_words(event, titles))}"
-        for event in report.decisions
+        f"- {stamp(event.at)} {escaped(event.actor)}: {escaped(words(event, known))}" for event in report.decisions
     ]
     return "\n".join(["## Decisions", "", *lines]) if lines else ""
+
+
+def _timeline(report: Report) -> str:
+    """The run and its phases: planned, forecast and actual."""
+    if not report.timeline:
+        return ""
+    times = report.times
+    rows = ["| what | planned | began | ended | forecast end |", "| --- | --- | --- | --- | --- |"]
+    for phase in report.timeline:
+        cells = (
+            phase.title,
+            _span(phase.planned_at, phase.planned_end),
+            _at(phase.began),
+            "" if phase.forecast_end is not None else _at(phase.ended),
+            _at(phase.forecast_end),
+        )
+        rows.append("| " + " | ".join(escaped(cell) for cell in cells) + " |")
+    run = report.run
+    cells = ("The run", _at(times.planned_end), stamp(run.opened_at), stamp(run.ended_at), _at(times.forecast_end))
+    rows.append("| " + " | ".join(escaped(cell) for cell in cells) + " |")
+    return "\n".join(["## Timeline, planned against actual", "", *rows, "", escaped(clock_words(report))])
+
+
+def _at(at: float | None) -> str:
+    return "" if at is None else stamp(iso(at))
+
+
+def _span(first: float | None, last: float | None) -> str:
+    return " to ".join(_at(at) for at in (first, last) if at is not None)
 
 
 def _checklist(report: Report) -> str:

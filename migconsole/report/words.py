@@ -1,24 +1,13 @@
-"""Words that the renderers share: times, identities, events, signatures."""
+"""Words that the renderers share: times, identities, signatures, deliveries. Those of events are the domain's."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from migconsole.domain.events import Event, Kind
 from migconsole.domain.signing import Signature
-
-_MOVES = {
-    "attest": "attested",
-    "accept": "accepted with issues",
-    "skip": "skipped",
-    "exclude": "not applicable",
-    "force": "forced",
-    "defer": "deferred",
-    "reopen": "reopened",
-    "regress": "regressed",
-    "recover": "holds again",
-}
+from migconsole.domain.stamps import iso
+from migconsole.engine.report import Report
 
 
 def stamp(at: str) -> str:
@@ -46,41 +35,32 @@ def signature_words(signature: Signature) -> str:
     return f"refused: {signature.reason} {bound}" if signature.refused else f"{signature.text} {bound}"
 
 
+def clock_words(report: Report) -> str:
+    """The run against its window in one line: planned, forecast and actual."""
+    times = report.times
+    parts = ["No T-0 was set: nothing was planned to a time"]
+    if times.t0 is not None:
+        parts = [f"T-0 {_at(times.t0)}"]
+    if times.window_end is not None:
+        parts.append(f"window until {_at(times.window_end)}")
+    if times.planned_end is not None:
+        parts.append(f"planned to end {_at(times.planned_end)}")
+    if report.run.ended_at:
+        parts.append(f"ended {stamp(report.run.ended_at)}")
+    elif times.forecast_end is not None:
+        least = f" at the earliest ({times.guessed} items have no estimate)" if times.guessed else ""
+        parts.append(f"forecast to end {_at(times.forecast_end)}{least}")
+    if times.last_safe_abort is not None:
+        parts.append(f"last safe abort {_at(times.last_safe_abort)}")
+    return " · ".join(parts)
+
+
+def _at(at: float) -> str:
+    return stamp(iso(at))
+
+
 def delivery_words(delivery: Mapping[str, Any]) -> str:
     """A notification and what became of it."""
     detail = f" ({delivery['detail']})" if delivery["detail"] else ""
     text = str(delivery["text"]).partition("\n")[0]
     return f"{stamp(delivery['at'])} {delivery['occasion']} to {delivery['to']}: {delivery['result']}{detail} · {text}"
-
-
-def event_words(event: Event, titles: Mapping[str, str]) -> str:
-    """A decision in words; a kind without words of its own is told by its name and its data."""
-    data = event.data
-    item = titles.get(str(data.get("item", "")), str(data.get("item", "")))
-    kind = event.kind
-    if kind == Kind.ITEM_MOVED:
-        move = str(data.get("move"))
-        said = " · ".join(str(data[key]) for key in ("value", "note", "reason", "due") if data.get(key))
-        return f"{item}: {_MOVES.get(move, move)}{f' · {said}' if said else ''}"
-    if kind == Kind.SIGNED:
-        verb = "signed" if data.get("signature") else "refused to sign"
-        return f"{data.get('name')} {verb} as {data.get('role')}{_after(data.get('reason'))}"
-    words = {
-        Kind.HOLD: f"on hold ({data.get('owner', '')}){_after(data.get('reason'))}",
-        Kind.RELEASE: "released",
-        Kind.VARIABLE_SET: f"{data.get('name')} = {data.get('value')}",
-        Kind.LEASE_TAKEN: f"drives now{_after(data.get('reason'))}",
-        Kind.LEASE_RELEASED: "handed over",
-        Kind.TRIPWIRE: f"tripwire {data.get('tripwire')}: {data.get('state')}{_after(data.get('reason'))}",
-        Kind.ALARM_ACKNOWLEDGED: f"alarm {data.get('alarm')} seen{_after(data.get('note'))}",
-        Kind.RUN_ENDED: f"run ended: {data.get('ending')}{_after(data.get('reason'))}",
-        Kind.RUN_CLOSED: "run closed",
-    }
-    if kind in words:
-        return words[Kind(kind)]
-    said = ", ".join(f"{key} {value}" for key, value in sorted(data.items()) if isinstance(value, str | int | float))
-    return f"{kind}{f': {said}' if said else ''}"
-
-
-def _after(text: Any) -> str:
-    return f": {text}" if text else ""

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from textual.content import Content
 
 from migconsole.domain.checklist import Answer, Danger, Item, Manual
+from migconsole.domain.event_words import OUTCOMES
 from migconsole.domain.items import ItemState
 from migconsole.domain.policy import unmet
 from migconsole.domain.procedure import DEEDS, cancel_refusal
@@ -23,12 +24,6 @@ from migconsole.tui.lines import cut, hang
 from migconsole.tui.rows import kind_word
 
 DANGER_STYLE = {Danger.READ: "$good", Danger.MUTATING: "$caution", Danger.DESTRUCTIVE: "bold $danger"}
-OUTCOMES = {
-    "passed": "verified",
-    "failed": "failed",
-    "asks": "ended well, awaiting an answer",
-    "interrupted": "unknown",
-}
 
 _LINES = 60
 """Evidence lines shown in the pane; all of them are in the evidence screen."""

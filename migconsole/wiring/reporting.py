@@ -29,7 +29,7 @@ from migconsole.domain.stamps import iso, unix
 from migconsole.domain.thinning import thinned
 from migconsole.domain.variables import is_secret_name
 from migconsole.engine.recorder import cleaned
-from migconsole.engine.report import Excerpt, HealthWindow, Points, Report, Sealed, build
+from migconsole.engine.report import Excerpt, HealthWindow, Points, Report, Sealed, build, dated
 from migconsole.errors import JournalError, MigconsoleError, UsageError
 from migconsole.wiring import opening, overview
 
@@ -87,7 +87,6 @@ def read(directory: RunDirectory, redact: Redact = str, *, now: datetime | None 
         sealed=sealed,
         excerpts=_excerpts(directory, redact, sum(len(record.attempts) for record in run.items.values())),
         health=_health(directory, run),
-        t0=_t0(run),
     )
 
 
@@ -112,11 +111,6 @@ def _excerpts(directory: RunDirectory, redact: Redact, attempts: int) -> Callabl
         return excerpt(directory.output_path(attempt.item, attempt.number), attempt.sha256, masked, shown)
 
     return found
-
-
-def _t0(run: Run) -> float | None:
-    """T-0 in Unix seconds, where the run has one."""
-    return None if run.clock.t0 is None else run.clock.t0.timestamp()
 
 
 # -- health ------------------------------------------------------------------------------------------------------------
@@ -272,7 +266,7 @@ def bundle(directory: RunDirectory, redact: Redact, path: Path) -> Report:
     first = read(directory, redact)
     # Made of the journal alone: the same journal gives the same bytes, whenever they are asked for.
     at = unix(first.run.last_at) or 0.0
-    report = replace(first, generated_at=iso(at))
+    report = dated(first, iso(at))
     reports = {name: render(report, form).encode("utf-8", "replace") for form, name in FORMATS.items()}
     _written(path, lambda: write_bundle(directory, reports, path, at))
     return report

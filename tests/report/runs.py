@@ -138,6 +138,8 @@ def eventful(state: Path, **names: str) -> Recorded:
     run = recorded(state, **names)
     log = run.log
     log.add(Kind.LEASE_TAKEN, {"console": "c1", "from": "", "reason": ""})
+    window = {"t0": "2030-01-01T00:00:08.000Z", "window_end": "2030-01-01T02:00:08.000Z"}
+    log.add(Kind.CLOCK_SET, {**window, "reason": "", "source": "option"})
     log.move("look", Move.ATTEST, "", value="seen", note="all quiet")
     run.attempt("disk", "passed", b"/dev/sda1  100G  41G\n")
     log.add(Kind.HOLD, {"reason": "the network team is late", "owner": "Bo", "until": "22:30"})

@@ -16,6 +16,7 @@ from click.testing import CliRunner
 from migconsole.adapters.journal.reading import read_events
 from migconsole.adapters.runs import RunDirectory
 from migconsole.cli import cli
+from migconsole.domain.clock import reckon
 from migconsole.domain.deviations import Sort
 from migconsole.domain.events import Kind
 from migconsole.wiring import reporting
@@ -161,3 +162,72 @@ def test_the_same_alarm_again_and_again_is_one_deviation(tmp_path: Path) -> None
         run.log.add(Kind.ALARM, alarm, actor="watcher")
     (found,) = [d for d in reporting.read(run.save().directory).deviations if d.sort is Sort.ALARM]
     assert (found.what, found.why[:7]) == ("3 wait", "5 times")
+
+
+def test_planned_forecast_and_actual_are_the_clocks(tmp_path: Path) -> None:
+    run = recorded(tmp_path / "state")
+    window = {"t0": "2030-01-01T00:00:05.000Z", "window_end": "2030-01-01T00:30:00.000Z"}
+    run.log.add(Kind.CLOCK_SET, {**window, "reason": "", "source": "key"})
+    run.log.add(Kind.ESTIMATES_LEARNED, {"items": {"migrate": {"seconds": 600, "source": "median of 3 runs"}}})
+    run.attempt("disk", "failed")
+    run.attempt("disk", "passed")
+    run.log.start("migrate")
+    run.save()
+    now = datetime(2030, 1, 1, 0, 2, tzinfo=UTC)
+    report = reporting.read(run.directory, now=now)
+    clock = reckon(report.run, report.checklist, now)
+    before, migration = report.timeline
+    assert [(phase.planned_at, phase.forecast_end) for phase in (before, migration)] == [
+        (span.planned.timestamp(), span.end.timestamp() if span.end and not span.over else None)
+        for span in clock.phases.values()
+        if span.planned
+    ]
+    bars = {bar.title: bar for phase in report.timeline for bar in phase.bars}
+    disk, script = bars["Free disk"], bars["Run migration script"]
+    actual = clock.items["disk"].start
+    assert actual is not None
+    assert disk.began == actual.timestamp(), "the first attempt began it, a later one changes nothing"
+    assert (disk.forecast_end, disk.source) == (None, "the checklist")
+    assert (script.planned, script.source) == (600, "median of 3 runs")
+    assert script.planned_start == datetime(2030, 1, 1, 0, 0, 5, tzinfo=UTC).timestamp()
+    assert script.began is not None
+    assert script.forecast_end == script.began + 600
+    assert report.times.forecast_end == clock.forecast_end.timestamp() if clock.forecast_end else False
+    page = reporting.render(report, "html")
+    assert page.count('class="forecast"') == 1
+    assert "forecast to end 2030-01-01 00:10" in page
+    text = reporting.render(report, "md")
+    assert "planned to end 2030-01-01 00:10:05" in text
+    data = json.loads(reporting.render(report, "json"))
+    assert data["timeline"][1]["items"][0]["planned_from"] == "median of 3 runs"
+    assert data["clock"]["window_end"] == datetime(2030, 1, 1, 0, 30, tzinfo=UTC).timestamp()
+
+
+def test_a_run_that_has_ended_forecasts_nothing(run: Recorded) -> None:
+    report = reporting.read(run.directory)
+    assert report.times.forecast_end is None
+    assert all(bar.forecast_end is None for phase in report.timeline for bar in phase.bars)
+    assert report.times.planned_end is not None
+
+
+def test_decisions_are_told_in_words(tmp_path: Path) -> None:
+    run = recorded(tmp_path / "state")
+    for kind, data in (
+        (Kind.GATE_VOTED, {"gate": "go", "role": "QA Lead", "initials": "BB", "vote": "no-go", "reason": "errors"}),
+        (Kind.SECTION_CALLED, {"section": "ground", "person": "Ana", "end": "complete"}),
+        (Kind.CLOCK_DECIDED, {"decision": "go on", "reason": "extended"}),
+        (Kind.ROLLBACK_ENGAGED, {"strategy": "swap", "by": "Ana", "reason": "500s everywhere", "typed": "app"}),
+        (Kind.ROLLBACK_STEP, {"title": "fence", "course": "done"}),
+    ):
+        run.log.add(kind, data)
+    text = reporting.render(reporting.read(run.save().directory), "md")
+    decisions = text.partition("## Decisions")[2].partition("\n## ")[0]
+    for words in (
+        "QA Lead (BB): NO-GO: errors",
+        "called complete by Ana",
+        "decided: go on: extended",
+        "decided to roll back (swap) by Ana: 500s everywhere",
+    ):
+        assert words in decisions
+    assert "fence" not in decisions, "a step is a fact, not a decision"
+    assert not re.search(r"\b(gate|section|clock|rollback)\.[a-z]", decisions)

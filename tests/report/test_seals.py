@@ -45,7 +45,7 @@ def rechain(run: Recorded) -> None:
 
 
 def edit(run: Recorded) -> None:
-    tamper(run, "UPDATE events SET data = replace(data, 'all quiet', 'no idea') WHERE seq = 4")
+    tamper(run, "UPDATE events SET data = replace(data, 'all quiet', 'no idea') WHERE seq = 5")
 
 
 def reorder(run: Recorded) -> None:
@@ -72,7 +72,7 @@ def edit_and_rechain(run: Recorded) -> None:
 
 @pytest.mark.parametrize(
     ("harm", "first_bad"),
-    [(edit, 4), (reorder, 7), (remove, 9), (cut, 13)],
+    [(edit, 5), (reorder, 7), (remove, 9), (cut, 13)],
     ids=lambda value: getattr(value, "__name__", ""),
 )
 def test_harm_is_found_at_its_event_and_leads_the_report(

@@ -15,7 +15,6 @@ from migconsole.tui.screens.dialogs.bar import LineBar
 from migconsole.tui.widgets.checklist_tree import ChecklistTree
 from migconsole.tui.widgets.status_bar import StatusBar
 
-
 _DOING = (Command.RUN, Command.ATTEST, Command.ANSWER)
 _PAST_A_PROBLEM = (*_DOING, Command.ACCEPT, Command.FORCE)
 

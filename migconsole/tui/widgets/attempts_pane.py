@@ -13,6 +13,7 @@ from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Static
 
+from migconsole.domain.event_words import OUTCOMES
 from migconsole.domain.run import Attempt
 from migconsole.domain.text import sanitise_line
 from migconsole.engine.ports import Output
@@ -20,7 +21,7 @@ from migconsole.engine.session import Session
 from migconsole.tui import format
 from migconsole.tui.commands import Scope, bindings
 from migconsole.tui.format import Clock
-from migconsole.tui.item_text import OUTCOMES, attempt_text
+from migconsole.tui.item_text import attempt_text
 from migconsole.tui.widgets.output_view import OutputView
 
 Key = tuple[str, int]

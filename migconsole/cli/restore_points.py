@@ -178,11 +178,13 @@ def prove(
 
 @click.command()
 @_TARGET
-@click.option("--directory", metavar="DIR", required=True, help="Where the drill's backup is written.")
+@click.option("--directory", metavar="DIR", help="Where the drill's backup is written.")
 @click.option("--jobs", metavar="N", type=click.IntRange(1, 64), default=1, help="Tables dumped and restored at once.")
 @_RUN
 @click.option("--keep-backup", is_flag=True, help="Keep the drill's backup, which it has proven.")
 @click.option("--disk-free", metavar="SIZE", default="", help="Free space on the server, where it cannot be seen.")
+@click.option("--clean", "cleaning", is_flag=True, help="Name the databases that killed drills left, and drop them.")
+@click.option("--confirm", metavar="DB@HOST:PORT", default="", help="With --clean: the name it asks for.")
 @_ITEM
 @_FORMAT
 @options.state_directory
@@ -190,18 +192,28 @@ def prove(
 def drill(
     state_dir: str | None,
     target: str,
-    directory: str,
+    directory: str | None,
     jobs: int,
     run_name: str | None,
     keep_backup: bool,
     disk_free: str,
+    cleaning: bool,
+    confirm: str,
     item: str,
     form: str,
 ) -> None:
     """Rehearse the whole rollback on copies: backup, proof, swap, put back; with a time for every step.
 
-    The database itself is only read. Two copies of it are made, and dropped at the end.
+    The database itself is only read. Two copies of it are made, and dropped at the end. What a drill that was killed
+    left is named by the next one, and dropped by --clean once its name is confirmed.
     """
+    if cleaning:
+        from migconsole.wiring import drill_leftovers  # noqa: PLC0415 - as below
+
+        wanted_clean = drill_leftovers.Cleaning(target, confirm)
+        sys.exit(asyncio.run(drill_leftovers.clean(wanted_clean, _speaker(form))))
+    if not directory:
+        raise UsageError("No directory is given", remedy="Name one with --directory DIR.")
     from migconsole.wiring import drills  # noqa: PLC0415 - start-up time of the commands that need none of it
 
     wanted = drills.Options(state_dir, target, Path(directory), jobs, run_name, item, keep_backup, disk_free)

@@ -85,13 +85,17 @@ def operator_lock_key(app: str) -> int:
 
 
 class Mark(StrEnum):
-    """How far a database of ours is. USED: it was the live one for a while, between a swap and its undoing."""
+    """How far a database of ours is.
+
+    USED: it was the live one for a while, between a swap and its undoing. DRILL: a copy that a drill works on.
+    """
 
     RESTORING = "restoring"
     VERIFIED = "verified"
     ARMED = "armed"
     FAILED = "failed"
     USED = "used"
+    DRILL = "drill"
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from migconsole.adapters.postgres.target import resolve_target
 from migconsole.adapters.runs import state_directory
 from migconsole.domain.target import Target
 from migconsole.errors import MigconsoleError
+from migconsole.wiring.drill_leftovers import leftover_lines
 
 LEAST_FREE = 256 * 1024 * 1024
 """Bytes: a run keeps every byte of output; below this a verbose migration may fill the volume."""
@@ -122,6 +123,7 @@ async def _target(url: str) -> list[Finding]:
             Finding("ok", "target", f"{identity.name} {role}, PostgreSQL {identity.version}, as {identity.user}")
         )
         found += _clients(resolved, identity.version)
+        found += [Finding("problem", "drill", line.lstrip("! ")) for line in await leftover_lines(resolved)]
         for name in ("server_health", "disk_free"):
             result = await database.check(name, {})
             level = {True: "ok", False: "problem", None: "note"}[result.judgement]

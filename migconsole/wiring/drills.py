@@ -30,10 +30,11 @@ from migconsole.adapters.rollback.keepers import FileKeeper
 from migconsole.adapters.rollback.originals import original_of
 from migconsole.adapters.rollback.surroundings import HereSurroundings
 from migconsole.adapters.runs import state_directory
+from migconsole.domain.drills import drill_lock, made_by, scratch_name
 from migconsole.domain.events import Kind
 from migconsole.domain.quantities import format_duration, parse_size
 from migconsole.domain.restore_points import PointState
-from migconsole.domain.rollback import NAME_LIMIT, Mark, Marker, between_name, failed_name, next_name, side_name
+from migconsole.domain.rollback import Mark, Marker
 from migconsole.domain.rollback_deeds import put_back_plan, swap_plan
 from migconsole.domain.rollback_plan import Outcome, Plan, StepReport, Verdict
 from migconsole.domain.target import Target
@@ -41,6 +42,7 @@ from migconsole.engine.rollback import Deeds
 from migconsole.engine.rollback_ledger import Decision
 from migconsole.errors import MigconsoleError, UsageError
 from migconsole.wiring.backups import restore_point
+from migconsole.wiring.drill_leftovers import leftover_lines
 from migconsole.wiring.restore_jobs import (
     Reports,
     Setting,
@@ -66,22 +68,6 @@ class Options:
     disk_free: str = ""
 
 
-def scratch_name(app: str, identifier: str) -> str:
-    """The scratch copy's name; no database of anybody is called so.
-
-    >>> scratch_name("shop", "0a1b2c3d4e5f")
-    'shop__drill_0a1b2c3d'
-    """
-    suffix = f"__drill_{identifier[:8]}"
-    return app.encode()[: NAME_LIMIT - len(suffix)].decode("utf-8", "ignore") + suffix
-
-
-def made_by(scratch: str, identifier: str) -> tuple[str, ...]:
-    """Every database that a drill with this backup makes."""
-    names = (side_name, next_name, between_name, failed_name)
-    return (scratch, *(name(scratch, identifier) for name in names))
-
-
 async def drill(options: Options, speak: Speaker) -> int:
     """Rehearse; the exit code. Raises MigconsoleError with the step that failed; nothing of it is left then."""
     reports = Reports(speak)
@@ -95,6 +81,8 @@ async def drill(options: Options, speak: Speaker) -> int:
         reports.redact = setting.redact
         refuse_beside_migration(setting.run, options.item)
         reports.say(f"{setting.identity.name}, PostgreSQL {setting.identity.version}: a drill on copies of it")
+        for line in await leftover_lines(setting.target, setting.run_id):
+            reports.say(line)
         rehearsal = _Rehearsal(setting, options, reports, Assumptions(free, 0))
         async with timed(rehearsal.durations, "whole_s"):
             await rehearsal.run()
@@ -119,6 +107,7 @@ class _Rehearsal:
     assumed: Assumptions
     durations: dict[str, float] = field(default_factory=dict)
     backup: Backup | None = None
+    marker: Marker | None = None
 
     async def run(self) -> None:
         """All of it, in order; whatever it made is removed, however it ends."""
@@ -149,6 +138,7 @@ class _Rehearsal:
         name = scratch_name(backup.manifest.database, identifier)
         made = made_by(name, identifier)
         async with SideKeeper.opened(setting.target, name, identifier) as keeper:
+            await keeper.claim(drill_lock(name))
             if there := await keeper.find(*made):
                 raise UsageError(
                     f"{next(iter(there))} is there already", "", "Find out whose it is, and drop it by hand."
@@ -165,8 +155,8 @@ class _Rehearsal:
         self.reports.say(f"making the scratch copy {name}")
         _lsn, at = await keeper.now()
         await keeper.create(name, manifest.properties, setting.identity.version_num)
-        marker = Marker(manifest.id, manifest.database, Mark.RESTORING, manifest.id, backup.digest, at)
-        await keeper.mark(name, marker)
+        self.marker = Marker(manifest.id, manifest.database, Mark.DRILL, manifest.id, backup.digest, at)
+        await keeper.mark(name, self.marker)
         took: dict[str, float] = {}
         filling = Filling(
             backup,
@@ -215,11 +205,13 @@ class _Rehearsal:
     def _deeds(self, backup: Backup, scratch: Target, folder: Path) -> Deeds:
         setting = self.setting
         keeper = FileKeeper(folder / "drill.jsonl", setting.redact)
+        original = original_of(backup.path, scratch.database).original
         knowledge = Knowledge(
             owner=backup.manifest.id,
             book=keeper.book,
             backup=str(backup.path),
-            original=original_of(backup.path, scratch.database).original,
+            # In place of the application's own comment: whatever is called so stays known as a drill's.
+            original=replace(original, comment=self.marker.text() if self.marker else None),
             redact=setting.redact,
         )
         server = PostgresRollbackServer(scratch, knowledge)

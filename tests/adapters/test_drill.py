@@ -7,8 +7,8 @@ import subprocess
 from pathlib import Path
 
 from migconsole.adapters.drill_book import DRILLS, last_drill, remember
+from migconsole.domain.drills import scratch_name
 from migconsole.domain.rollback import literal, quoted
-from migconsole.wiring.drills import scratch_name
 from tests.adapters.restoring import CHECKLIST, SAMPLE, command, environment, folded, migconsole, opened_run
 from tests.conftest import Database
 

@@ -67,11 +67,10 @@ async def fill(filling: Filling, reporter: Reporter) -> None:
     async with timed(filling.durations, "restore_s"):
         await _restore_all(filling, reporter)
     reporter.say("gathering statistics, and comparing with the manifest")
-    tables = [entry.full_name for entry in manifest.observed.relations if entry.kind in ("r", "m", "p")]
     hashed = {(e.schema, e.name) for e in manifest.observed.relations if e.kind in COUNTED and e.hash is not None}
     try:
         async with asyncio.TaskGroup() as group:
-            group.create_task(_analyzed(filling, tables))
+            group.create_task(_analyzed(filling))
             observing = group.create_task(_observed(filling, hashed))
     except* MigconsoleError as errors:
         raise errors.exceptions[0] from None
@@ -85,9 +84,9 @@ async def fill(filling: Filling, reporter: Reporter) -> None:
         )
 
 
-async def _analyzed(filling: Filling, tables: Sequence[str]) -> None:
+async def _analyzed(filling: Filling) -> None:
     async with timed(filling.durations, "analyze_s"):
-        await analyze(filling.inside, filling.owner, tables, filling.jobs)
+        await analyze(filling.inside, filling.owner, filling.jobs)
 
 
 async def _observed(filling: Filling, hashed: set[tuple[str, str]]) -> Observed:

@@ -25,7 +25,7 @@ LOCK_TIMEOUT = 10.0
 SMALL = 8 * 1024 * 1024
 """Bytes up to which a table is hashed without being asked for: it costs a second reading of memory, no more."""
 
-SMALL_TOTAL = 256 * 1024 * 1024
+SMALL_TOTAL = 64 * 1024 * 1024
 """Bytes of small tables that are hashed at most: a thousand small ones are not small any more."""
 
 _SEQUENCES_AT_ONCE = 100

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,7 +20,7 @@ from migconsole.adapters.postgres.backends import connect_for_maintenance
 from migconsole.adapters.postgres.connect import Connection, Purpose, retire, session
 from migconsole.adapters.postgres.failures import FAILURES, querying
 from migconsole.adapters.postgres.observing import rows
-from migconsole.adapters.postgres.rollback.reading import read_blockers
+from migconsole.adapters.postgres.rollback.reading import read_blockers, read_drills
 from migconsole.domain.manifest import Extension, Properties
 from migconsole.domain.rollback import DatabaseRow, Mark, Marker, literal, operator_lock_key, quoted
 from migconsole.domain.rollback_survey import Blocker
@@ -76,6 +76,10 @@ class SideKeeper:
             "Wait for it; pg_stat_activity shows its session, named migconsole/….",
         )
 
+    async def claim(self, name: str) -> bool:
+        """Take another lock for as long as this connection lives; False where somebody has it."""
+        return bool(await self._value("SELECT pg_catalog.pg_try_advisory_lock($1)", operator_lock_key(name)))
+
     async def unlock(self, app: str) -> None:
         """Let go of the operator lock, so that another connection of the same work can take it."""
         await self._value("SELECT pg_catalog.pg_advisory_unlock($1)", operator_lock_key(app))
@@ -91,6 +95,11 @@ class SideKeeper:
                 row["name"], row["oid"], row["open"], limit, comment, row["owner"], sessions=row["sessions"]
             )
         return found
+
+    async def drills(self) -> list[DatabaseRow]:
+        """The databases that may be of a drill."""
+        with self._said():
+            return await read_drills(self._connection)
 
     async def now(self) -> tuple[str, str]:
         """WAL position and the server's time (UTC)."""
@@ -175,9 +184,32 @@ class SideKeeper:
             )
         await self._dropped(row)
 
+    async def drop_leftover(self, row: DatabaseRow, system: str | None, belongs: Callable[[DatabaseRow], bool]) -> None:
+        """Drop a database that a dead drill left, as long as it is still that.
+
+        ``system`` is the server's identifier that was confirmed, None where it could not be read. Raises StoppedError
+        when this is another server, the database was made anew or has another marker, or has none and is not empty.
+        """
+        if system is not None and [dict(one) for one in await self.rows("system_identifier")] != [
+            {"system_identifier": system}
+        ]:
+            raise StoppedError("This is not the server that was confirmed", remedy="Look at it anew.")
+        now = (await self.find(row.name)).get(row.name)
+        if now is None:
+            return
+        if row.name == self.target.database or now.oid != row.oid or now.comment != row.comment or not belongs(now):
+            raise StoppedError(f"{row.name} is not what it was a moment ago", remedy="Look at it anew.")
+        if now.marker is None and not now.lost and (not now.open or await self.relations(row.name)):
+            raise StoppedError(
+                f"{row.name} is not ours to drop",
+                "It has a drill's name and no marker, and it is not empty.",
+                "Find out whose it is; rename it, or drop it by hand.",
+            )
+        await self._dropped(now)
+
     async def drop_scratch(self, row: DatabaseRow, scratch: str, made: Sequence[str]) -> None:
         """Drop one of the databases that a drill made under ``made``: its names hold the drill's own identifier."""
-        if row.name not in made or row.name == self.target.database or "__drill_" not in scratch:
+        if row.name not in made or row.name == self.target.database or scratch not in made:
             raise StoppedError(f"{row.name} is not ours to drop")
         await self._dropped(row)
 
@@ -273,26 +305,29 @@ async def create_extensions(target: Target, run: str, extensions: Sequence[Exten
                 ) from None
 
 
-ANALYZE_TARGETS = (1, 10, None)
-"""Statistics targets of the three stages, as vacuumdb has them: rough ones for every table come first."""
+async def analyze(target: Target, run: str, jobs: int) -> None:
+    """Give a restored database statistics: a restore brings none before PostgreSQL 18. Raises TargetError.
 
+    At once and in full: rough ones first, as ``vacuumdb --analyze-in-stages`` makes them, serve who uses the database
+    meanwhile, and nobody does. The largest tables come first, as they do where rows are counted at the same time, so
+    that what one reads is in memory for the other.
+    """
+    purpose = Purpose("analyze", 0, 10, "pg_catalog", writes=True, idle_timeout=0)
 
-async def analyze(target: Target, run: str, tables: Sequence[str], jobs: int) -> None:
-    """Give a restored database statistics, in three stages: a restore brings none before PostgreSQL 18."""
-    for stage in ANALYZE_TARGETS:
-        left = list(tables)
+    async def worker(connection: Connection, left: list[str]) -> None:
+        while left:
+            await connection.execute(f"ANALYZE {left.pop()}")
 
-        async def worker(left: list[str] = left, stage: int | None = stage) -> None:
-            purpose = Purpose("analyze", 0, 10, "pg_catalog", writes=True, idle_timeout=0)
-            async with session(target, purpose, run=run) as connection:
-                if stage is not None:
-                    await connection.execute(f"SET default_statistics_target = {stage}")
-                while left:
-                    await connection.execute(f"ANALYZE {left.pop()}")
+    async def another(left: list[str]) -> None:
+        async with session(target, purpose, run=run) as connection:
+            await worker(connection, left)
 
-        try:
+    try:
+        async with session(target, purpose, run=run) as connection:
+            left = [row["name"] for row in await rows(connection, "side_analyze")]
             async with asyncio.TaskGroup() as group:
-                for _ in range(max(1, min(jobs, len(left)))):
-                    group.create_task(worker())
-        except* (*FAILURES, MigconsoleError) as errors:
-            raise querying(errors.exceptions[0], target, 0, 10) from None
+                for _ in range(min(jobs, len(left)) - 1):
+                    group.create_task(another(left))
+                group.create_task(worker(connection, left))
+    except* (*FAILURES, MigconsoleError) as errors:
+        raise querying(errors.exceptions[0], target, 0, 10) from None

@@ -68,6 +68,13 @@ async def read_rows(connection: Connection, names: Names) -> dict[str, DatabaseR
     }
 
 
+async def read_drills(connection: Connection) -> list[DatabaseRow]:
+    """The databases that may be of a drill; ``migconsole.domain.drills`` says which are."""
+    names = ("name", "oid", "open", "limit", "comment", "owner", "size")
+    rows = await connection.fetch(text_of("drill_databases"))
+    return [DatabaseRow(*(row[name] for name in names)) for row in rows]
+
+
 async def system_identifier(connection: Connection) -> str | None:
     """The cluster's identifier, None where this role may not read it."""
     try:

@@ -12,6 +12,7 @@ from migconsole.adapters.postgres.connect import Connection, Purpose, retire
 from migconsole.adapters.postgres.failures import FAILURES, querying
 from migconsole.adapters.postgres.rollback import reading
 from migconsole.adapters.postgres.rollback.operator import PostgresOperator
+from migconsole.domain.drills import drill_lock, left_behind
 from migconsole.domain.rollback import DatabaseRow, Names, operator_lock_key
 from migconsole.domain.rollback_record import RollbackBook
 from migconsole.domain.rollback_state import derive
@@ -123,7 +124,7 @@ class PostgresRollbackServer:
             original=known.original,
             measured=known.measured,
             ran=known.ran,
-            notes=(*await self._busy(connection, oid), *self._notes(facts)),
+            notes=(*await self._busy(connection, oid), *self._notes(facts), *await self._drills(connection)),
             replacement=replacement,
         )
 
@@ -167,6 +168,14 @@ class PostgresRollbackServer:
         if pinned is None or pinned.started_at == facts.started:
             return ()
         return (f"the server was started anew at {facts.started}, after the run was opened ({pinned.started_at})",)
+
+    async def _drills(self, connection: Connection) -> tuple[str, ...]:
+        """What drills of this database left that are not at work any more."""
+        found = []
+        for one in left_behind(self.names.app, await reading.read_drills(connection)):
+            if await reading.lock_holder(connection, operator_lock_key(drill_lock(one.scratch))) is None:
+                found.append(one.line)
+        return tuple(found)
 
     async def _sessions(self, connection: Connection, oid: int) -> tuple[SessionGroup, ...]:
         rows = await connection.fetch(reading.text_of("rollback_sessions"), oid)

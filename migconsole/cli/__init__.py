@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -98,13 +99,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
         click.echo("migconsole: interrupted", err=True)
         code = EXIT_INTERRUPTED
     except BrokenPipeError:
-        sys.stderr.close()
         code = EXIT_INTERRUPTED
     except Exception as error:
         log = crash.record(error, None, _redaction())
         click.echo(f"migconsole: internal error: {type(error).__name__}; please report it with {log}", err=True)
         code = EXIT_FAILED
+    finally:
+        _let_go_of_dead_streams()
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _let_go_of_dead_streams() -> None:
+    """Keep the exit code when the terminal is gone: the interpreter's last flush would fail and exit with 120."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            with contextlib.suppress(OSError, ValueError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _redaction() -> Callable[[str], str]:

@@ -7,7 +7,7 @@ import re
 import signal
 
 from migconsole.adapters import processes, watchers
-from tests.e2e.checklists import Desk
+from tests.e2e.checklists import Desk, accept
 from tests.e2e.pty import Console
 from tests.waiting import wait_until
 
@@ -84,6 +84,6 @@ def leave(console: Console) -> None:
     """Leave by the key, as a person does."""
     console.press("q")
     console.wait_for("Leave?", PATIENCE)
-    console.press("l")
+    accept(console, "l", lambda: not console.alive)
     assert console.wait() == 0
     console.assert_restored()

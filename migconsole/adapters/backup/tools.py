@@ -192,7 +192,7 @@ def conninfo(database: str) -> str:
     """A database's name where a program takes a connection string: one with ``=`` in it would be read as settings.
 
     >>> conninfo("it's")
-    "dbname='it\\\\\\\\'s'"
+    "dbname='it\\\\'s'"
     """
     escaped = database.replace("\\", "\\\\").replace("'", "\\'")
     return f"dbname='{escaped}'"

@@ -27,6 +27,7 @@ class Sort(StrEnum):
     REGRESSED = "regressed"
     FORCED = "forced"
     OVERRIDDEN = "gate overridden"
+    UNVERIFIED = "not verified"
     TRIPWIRE = "tripwire"
     TARGET = "target"
     DEFERRED = "deferred"
@@ -47,7 +48,7 @@ class Sort(StrEnum):
 GRAVE = frozenset(
     {
         *(Sort.JOURNAL, Sort.UNKNOWN, Sort.FAILED, Sort.REGRESSED, Sort.FORCED, Sort.OVERRIDDEN),
-        *(Sort.TRIPWIRE, Sort.TARGET),
+        *(Sort.UNVERIFIED, Sort.TRIPWIRE, Sort.TARGET),
     }
 )
 """What makes a run look worse than it would by its progress."""
@@ -159,6 +160,10 @@ def _standing(run: Run, checklist: Checklist) -> list[Deviation]:
 def _of_run(run: Run) -> list[Deviation]:
     strange = "the journal holds an event that the rules do not allow"
     found = [Deviation(Sort.JOURNAL, strange, why) for why in run.anomalies]
+    for deed in run.rollback.deeds:
+        if deed.verifiable and deed.proof != "verified" and not deed.explained:
+            what = f"the database after the rollback ({deed.strategy})"
+            found.append(Deviation(Sort.UNVERIFIED, what, deed.proof_line, deed.ended, deed.decided_by))
     if run.changed:
         found.append(Deviation(Sort.TARGET, "the target is not the one that was pinned", "; ".join(run.changed)))
     for signature in (*run.signoff.superseded, *run.signoff.refused()):

@@ -11,6 +11,7 @@ from typing import Any
 
 from migconsole.domain import rollback_verified
 from migconsole.domain.rollback_state import Replacement
+from migconsole.domain.rollback_verified import Proof
 
 DROP = "drop"
 OPEN = "open"
@@ -22,7 +23,8 @@ class DeedRecord:
 
     ``names`` are app, side and failed; ``oid`` is the application's database when it began. ``committed`` says that
     the point of no return was sent. ``verdict`` is "" while it has no end. ``verification`` is what the reading back of
-    the content gave, "" while there was none, and ``findings`` its lines.
+    the content gave, "" while there was none, and ``findings`` its lines; ``explained`` when clients can have written
+    what differs.
     """
 
     id: str
@@ -45,6 +47,24 @@ class DeedRecord:
     seconds: float | None = None
     verification: str = ""
     findings: tuple[str, ...] = ()
+    explained: bool = False
+
+    @property
+    def verifiable(self) -> bool:
+        """Whether it replaced or changed what is in the database, so that its content has to be read back."""
+        return self.deed == "rollback" and self.verdict in ("swapped", "restored", "reverted")
+
+    @property
+    def proof(self) -> str:
+        """What the reading back gave: without one on record it is not verified; "" where nothing is read back."""
+        return (self.verification or Proof.UNVERIFIED.value) if self.verifiable else ""
+
+    @property
+    def proof_line(self) -> str:
+        """The same in a line."""
+        if not self.verifiable:
+            return ""
+        return self.findings[0] if self.findings and self.findings[0] else "NOT verified: no reading back is on record"
 
     @property
     def open(self) -> bool:
@@ -118,6 +138,7 @@ class RollbackBook:
         deed = self._deed(data)
         deed.verification, lines = rollback_verified.of_data(data)
         deed.findings = (str(data.get("line", "")), *lines)
+        deed.explained = data.get("explained") is True
 
     def _deed(self, data: Mapping[str, Any]) -> DeedRecord:
         wanted = str(data["rollback"])

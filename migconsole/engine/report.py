@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from migconsole.domain import built_in
 from migconsole.domain.checklist import Checklist, Item, Located, Section
 from migconsole.domain.deviations import GRAVE, Deviation, Sort, deviations
 from migconsole.domain.events import Event, Kind
@@ -16,6 +17,7 @@ from migconsole.domain.items import ItemState
 from migconsole.domain.run import AlarmRecord, Attempt, Note, Progress, Run, left, overall
 from migconsole.domain.signing import Signature
 from migconsole.domain.stamps import elapsed
+from migconsole.engine.report_deeds import DeedReport, deeds
 from migconsole.engine.report_times import PhaseBars, RunTimes, clock_of, run_times, timeline
 
 DECISIONS = frozenset(
@@ -144,6 +146,7 @@ class Report:
     health: tuple[HealthWindow, ...]
     phases: tuple[PhaseReport, ...]
     rollback: tuple[SectionReport, ...]
+    deeds: tuple[DeedReport, ...]
     tripwires: tuple[TripwireReport, ...]
     attempts: tuple[AttemptReport, ...]
     alarms: tuple[AlarmRecord, ...]
@@ -203,6 +206,7 @@ def build(
             for phase in checklist.phases
         ),
         rollback=tuple(_section(run, section) for section in checklist.rollback),
+        deeds=deeds(run, built_in.completed(checklist)),
         tripwires=tuple(_tripwires(checklist, events)),
         attempts=tuple(AttemptReport(a, titles.get(a.item, a.item), excerpts(a)) for a in attempts),
         alarms=tuple(run.alarms.values()),

@@ -77,6 +77,22 @@ def data(report: Report) -> dict[str, Any]:
             for phase in report.phases
         ],
         "rollback": [_section(section) for section in report.rollback],
+        "deeds": [
+            {
+                "deed": found.record.deed,
+                "strategy": found.record.strategy or None,
+                "reason": found.record.reason,
+                "decided_by": found.record.decided_by,
+                "began": found.record.began,
+                "ended": found.record.ended or None,
+                "verdict": found.record.verdict or None,
+                "outage": found.record.outage,
+                "proof": found.proof or None,
+                "facts": dict(found.facts),
+                "findings": list(found.findings),
+            }
+            for found in report.deeds
+        ],
         "tripwires": [asdict(wire) for wire in report.tripwires],
         "attempts": [_attempt(entry) for entry in report.attempts],
         "alarms": [asdict(alarm) for alarm in report.alarms],

@@ -34,6 +34,7 @@ def render(report: Report) -> str:
     parts = [
         _head(report),
         _deviations(report),
+        _deeds(report),
         _decisions(report),
         _timeline(report),
         _checklist(report),
@@ -78,6 +79,16 @@ def _deviations(report: Report) -> str:
         cells = (found.sort.value, found.what, found.why, found.actor, stamp(found.at))
         rows.append("| " + " | ".join(escaped(cell) for cell in cells) + " |")
     return "\n".join([f"## Deviations ({len(report.deviations)})", "", *rows])
+
+
+def _deeds(report: Report) -> str:
+    parts = []
+    for found in report.deeds:
+        parts += [f"## {escaped(found.title)}", ""]
+        parts += [f"- {name}: {escaped(words)}" for name, words in found.facts]
+        parts += [f"  - {escaped(line)}" for line in found.findings]
+        parts.append("")
+    return "\n".join(parts).rstrip()
 
 
 def _decisions(report: Report) -> str:

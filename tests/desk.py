@@ -8,6 +8,7 @@ from typing import Any
 
 from migconsole.domain.rollback import DatabaseRow, Mark, Marker, Names
 from migconsole.domain.rollback_deeds import purge_plan, put_back_plan, swap_plan
+from migconsole.domain.rollback_means import Means
 from migconsole.domain.rollback_options import options
 from migconsole.domain.rollback_plan import Deed, Option, Plan, Strategy
 from migconsole.domain.rollback_state import derive
@@ -81,22 +82,26 @@ class FakeDesk:
         self.now = now or survey()
         self.trouble: MigconsoleError | None = None
         self.looked = 0
+        self.means = Means()
 
-    async def survey(self) -> Survey:
+    async def survey(self, means: Means) -> Survey:
         self.looked += 1
+        self.means = means
         if self.trouble is not None:
             raise self.trouble
         return self.now
 
-    def options(self, survey: Survey) -> Sequence[Option]:
-        return options(survey)
+    def options(self, survey: Survey, means: Means) -> Sequence[Option]:
+        return options(survey, script=means.script)
 
-    def plan(self, survey: Survey, strategy: Strategy) -> Plan:
+    def plan(self, survey: Survey, strategy: Strategy, means: Means) -> Plan:
         if strategy is Strategy.SWAP:
             return swap_plan(survey)
         plan = Plan(Deed.ROLLBACK, f"By {strategy.value}", (), survey.target, strategy)
         if strategy is Strategy.APP_ONLY:
             return replace(plan, by_hand=True)
+        if strategy is Strategy.REVERT and means.script:
+            return plan
         if strategy is Strategy.IN_PLACE:
             return replace(plan, twice=True, steps=swap_plan(survey).steps)
         return replace(plan, refusals=("no backup is at hand (--backup DIR)",))

@@ -13,6 +13,8 @@ import click
 from migconsole.cli import options
 from migconsole.errors import UsageError
 
+STRATEGIES = ("swap", "side-restore", "in-place", "app-only", "revert")
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -90,6 +92,10 @@ def run(state_dir: str | None, /, checklist: str, **given: Any) -> None:
 @click.command()
 @click.argument("run_name", metavar="[RUN]", required=False)
 @_opening
+@click.option("--rollback", "reason", metavar="REASON", default="", help="Headless: go through the rollback procedure.")
+@click.option("--by", metavar="NAME", default="", help="With --rollback: who decided it; default: who acts.")
+@click.option("--strategy", type=click.Choice(STRATEGIES), help="With --rollback: which way; default: the checklist's.")
+@click.option("--last-resort", metavar="DB@HOST:PORT", default="", help="With --rollback: in-place, confirmed twice.")
 @options.state_directory
 @click.pass_obj
 def resume(state_dir: str | None, /, run_name: str | None, **given: Any) -> None:
@@ -97,7 +103,7 @@ def resume(state_dir: str | None, /, run_name: str | None, **given: Any) -> None
     from migconsole.wiring import opening  # noqa: PLC0415 - start-up time of the commands that need none of it
 
     chosen = _options(state_dir, given)
-    _open(given, lambda: opening.resume(run_name, chosen), chosen)
+    _open(given, lambda: opening.resume(run_name, chosen), chosen, back_out=_back_out(given))
 
 
 @click.command()
@@ -137,7 +143,23 @@ def _options(state_dir: str | None, given: dict[str, Any]) -> Any:
     )
 
 
-def _open(given: dict[str, Any], start: Callable[[], Awaitable[Any]], chosen: Any) -> None:
+def _back_out(given: dict[str, Any]) -> Any:
+    """What --rollback and its companions say, None without it."""
+    if not given["reason"]:
+        for name in ("by", "strategy", "last_resort"):
+            if given[name]:
+                raise UsageError(f"--{name.replace('_', '-')} goes with --rollback REASON")
+        return None
+    if not given["headless"]:
+        raise UsageError("--rollback goes with --headless", remedy="In the full screen the wizard does it (B).")
+    from migconsole.domain.rollback_plan import Strategy  # noqa: PLC0415 - start-up time of the commands without it
+    from migconsole.engine.headless_rollback import BackOut  # noqa: PLC0415 - as above
+
+    strategy = Strategy(given["strategy"]) if given["strategy"] else None
+    return BackOut(given["reason"], given["by"], strategy, given["last_resort"])
+
+
+def _open(given: dict[str, Any], start: Callable[[], Awaitable[Any]], chosen: Any, *, back_out: Any = None) -> None:
     from migconsole.wiring import surfaces  # noqa: PLC0415 - start-up time of the commands that need none of it
 
     if not given["headless"]:
@@ -158,7 +180,7 @@ def _open(given: dict[str, Any], start: Callable[[], Awaitable[Any]], chosen: An
         votes=_pairs(given["votes"], "--vote ROLE=GO:INITIALS"),
     )
     watch = chosen if given["watch"] else None
-    sys.exit(asyncio.run(surfaces.headless(start, permissions, _say, watch=watch)))
+    sys.exit(asyncio.run(surfaces.headless(start, permissions, _say, watch=watch, back_out=back_out)))
 
 
 def _pairs(texts: tuple[str, ...], form: str) -> dict[str, str]:

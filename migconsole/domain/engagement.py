@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from migconsole.domain.events import Event
@@ -12,7 +13,8 @@ REASON = 10
 
 @dataclass(frozen=True, slots=True)
 class Engaged:
-    """The decision. ``typed`` is the target's name as it was typed; ``again`` the second time, for the last resort."""
+    """The decision. ``typed`` is the target's name as it was typed; ``again`` the second time, for the last resort.
+    ``means`` are further arguments of the restore: a backup, a script, a place."""
 
     at: str
     actor: str
@@ -22,6 +24,7 @@ class Engaged:
     typed: str
     again: str = ""
     loss: tuple[str, ...] = ()
+    means: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -47,6 +50,7 @@ class Engagement:
             str(data["typed"]),
             str(data.get("again", "")),
             tuple(str(line) for line in data.get("loss") or ()),
+            {str(name): str(value) for name, value in (data.get("means") or {}).items()},
         )
 
     def stood_down(self, event: Event) -> None:

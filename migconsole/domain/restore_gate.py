@@ -55,7 +55,7 @@ def gate(run: Run, checklist: Checklist, located: Located, action: Action, dange
         return ""
     if held(run, checklist) or not has_backup(checklist):
         return ""
-    if located.phase.at > 0 and _begun(run, checklist, located.phase.at):
+    if located.phase.at > 0 and begun(run, checklist, located.phase.at):
         return ""
     return f"nothing is changed from T-0 on before the way back is proven: {describe(run)}"
 
@@ -66,7 +66,7 @@ def stale(
     """Why something mutating should wait for a fresher way back, or ""; silent once anything has been changed."""
     if danger is Danger.READ or located.phase is None or located.phase.at < 0 or is_maker(action) or now is None:
         return ""
-    if not held(run, checklist) or not has_backup(checklist) or _begun(run, checklist, math.inf):
+    if not held(run, checklist) or not has_backup(checklist) or begun(run, checklist):
         return ""
     seconds, limit = age(run.restore_point, now), oldest_allowed(checklist)
     if seconds is None or seconds <= limit:
@@ -194,7 +194,7 @@ def in_words(seconds: float) -> str:
     return f"{hours} h {minutes % 60} min" if hours < 48 else f"{hours // 24} d {hours % 24} h"
 
 
-def _begun(run: Run, checklist: Checklist, before: float) -> bool:
+def begun(run: Run, checklist: Checklist, before: float = math.inf) -> bool:
     """Whether something mutating of an earlier phase from T-0 on has been started."""
     earlier = {
         located.item.id

@@ -52,7 +52,7 @@ def _app_only() -> Option:
 def _revert(survey: Survey, script: str) -> Option:
     why = list(common_refusals(survey)) if survey.situation.stop is False else [survey.situation.means]
     if not script:
-        why.append("no revert script is given (--script FILE)")
+        why.append("no revert script is given (o names one, or --script FILE)")
     return Option(
         Strategy.REVERT,
         "A forward-only revert script",
@@ -87,7 +87,7 @@ def _side_restore(survey: Survey) -> Option:
     seconds, basis = outage_of_swap(survey)
     why = [survey.situation.means] if survey.situation.stop else list(renaming_refusals(survey))
     if not survey.backup:
-        why.append("no backup is at hand (--backup DIR)")
+        why.append("no backup is at hand (o names one, or --backup DIR)")
     if survey.failed is not None:
         why.append(f"{survey.names.failed} is still there: put it back, or purge it first")
     if survey.forward_only:
@@ -112,7 +112,7 @@ def _in_place(survey: Survey) -> Option:
     if survey.situation.stop:
         why.append(survey.situation.means)
     if not survey.backup:
-        why.append("no backup is at hand (--backup DIR)")
+        why.append("no backup is at hand (o names one, or --backup DIR)")
     elif not survey.original.create:
         why.append("the backup has no manifest that says how the database was made")
     why += [f"{b.kind} {b.name}: {b.detail}; {b.resolve}" for b in survey.blockers]

@@ -90,7 +90,7 @@ def _side_restore(survey: Survey, option: Option) -> Plan:
 def _in_place(survey: Survey, option: Option, keep: str, jobs: int) -> Plan:
     refusals = list(option.why_not)
     if not keep and not survey.forward_only:
-        refusals.append("say where the failed data is dumped to before it is dropped (--keep-failed DIR)")
+        refusals.append("say where the failed data is dumped to before it is dropped (o, or --keep-failed DIR)")
     before, verify = _before_drop(survey, keep, jobs), verify_step(survey, Strategy.IN_PLACE)
     steps = (*before, *_after_drop(survey), verify)
     return Plan(

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from migconsole.domain import built_in
-from migconsole.domain.checklist import Alternative, Checklist, Danger, Item
+from migconsole.domain.checklist import Alternative, Checklist, Danger, Item, Job
 from migconsole.domain.engagement import REASON
 from migconsole.domain.events import Kind
 from migconsole.domain.policy import Situation
 from migconsole.domain.procedure import NextStep, by_person, lines, next_step
+from migconsole.domain.rollback_means import Means, means_of
 from migconsole.domain.rollback_plan import Option, Plan, Strategy
 from migconsole.domain.rollback_survey import Survey
 from migconsole.domain.run import Attempt, Run
@@ -31,13 +33,13 @@ MOST_LINES = 60
 class RollbackDesk(Protocol):
     """Looks at the databases of one run and plans; it changes nothing."""
 
-    async def survey(self) -> Survey:
+    async def survey(self, means: Means) -> Survey:
         """Read everything a rollback is decided on. Raises MigconsoleError when it cannot be read."""
 
-    def options(self, survey: Survey) -> Sequence[Option]:
+    def options(self, survey: Survey, means: Means) -> Sequence[Option]:
         """Every way back with its time, its loss, and why it is not possible where it is not."""
 
-    def plan(self, survey: Survey, strategy: Strategy) -> Plan:
+    def plan(self, survey: Survey, strategy: Strategy, means: Means) -> Plan:
         """The exact steps of a way back."""
 
     def put_back(self, survey: Survey) -> Plan:
@@ -74,16 +76,21 @@ class Hands(Protocol):
     def preview(self, item_id: str, alternative: int = 0) -> Preview:
         """What running an item would do."""
 
+    def expanded(self, text: str) -> str:
+        """A text with its variables in place, "" when one has no value."""
+
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """What a person decided on the last page of the wizard. ``again`` is the second confirmation of the last resort."""
+    """What a person decided on the last page of the wizard. ``again`` is the second confirmation of the last resort,
+    ``means`` what was named for the way back, None for what the checklist names."""
 
     strategy: Strategy
     reason: str
     by: str
     typed: str
     again: str = ""
+    means: Means | None = None
 
 
 class BackingOut:
@@ -96,12 +103,14 @@ class BackingOut:
         hands: Hands,
         situation: Callable[[], Situation],
         desk: RollbackDesk | None,
+        project: Path,
     ) -> None:
         self._recorder = recorder
         self._checklist = checklist
         self._hands = hands
         self._situation = situation
         self._desk = desk
+        self._project = project
 
     # Looking -------------------------------------------------------------------------------------------------------
 
@@ -115,13 +124,19 @@ class BackingOut:
         """Why there is no way to look at the databases here, or ""."""
         return "" if self._desk is not None else "this console was opened without access to the databases' state"
 
-    async def survey(self) -> Survey:
-        """Look at everything. Raises StoppedError where there is nothing to look with, TargetError, JournalError."""
-        return await self._at_desk.survey()
+    @property
+    def given(self) -> Means:
+        """What the checklist's restore item names for the ways back that need it; somebody may name something else."""
+        action = self.restore.step.action
+        return means_of(action.arguments, self._hands.expanded) if isinstance(action, Job) else Means()
 
-    def options(self, survey: Survey) -> tuple[Option, ...]:
+    async def survey(self, means: Means | None = None) -> Survey:
+        """Look at everything. Raises StoppedError where there is nothing to look with, TargetError, JournalError."""
+        return await self._at_desk.survey(self._whole(means))
+
+    def options(self, survey: Survey, means: Means | None = None) -> tuple[Option, ...]:
         """The ways back, in the order in which they are offered."""
-        return tuple(self._at_desk.options(survey))
+        return tuple(self._at_desk.options(survey, self._whole(means)))
 
     def proposed(self, options: Sequence[Option]) -> Strategy:
         """The way that the checklist prefers among those that are possible; the first of all where none is."""
@@ -132,9 +147,9 @@ class BackingOut:
                     return strategy
         return possible[0] if possible else options[0].strategy
 
-    def plan(self, survey: Survey, strategy: Strategy) -> Plan:
+    def plan(self, survey: Survey, strategy: Strategy, means: Means | None = None) -> Plan:
         """The exact steps of a way back."""
-        return self._at_desk.plan(survey, strategy)
+        return self._at_desk.plan(survey, strategy, self._whole(means))
 
     def put_back_plan(self, survey: Survey) -> Plan:
         """The exact steps of undoing the swap."""
@@ -188,6 +203,7 @@ class BackingOut:
             "by": decided.by.strip(),
             "typed": decided.typed,
             "again": decided.again,
+            "means": self._whole(decided.means).arguments(),
             "loss": list(plan.loses[:MOST_LINES]),
             "steps": [step.text for step in plan.steps],
         }
@@ -251,6 +267,9 @@ class BackingOut:
     def _run(self) -> Run:
         return self._recorder.run
 
+    def _whole(self, means: Means | None) -> Means:
+        return (self.given if means is None else means).within(self._project)
+
     @property
     def _at_desk(self) -> RollbackDesk:
         if self._desk is None:
@@ -280,7 +299,7 @@ class BackingOut:
         engaged = self._run.engagement.now
         assert engaged is not None
         given = {"strategy": engaged.strategy, "reason": engaged.reason, "by": engaged.decided_by}
-        given["confirm"] = engaged.typed
+        given |= {"confirm": engaged.typed, **engaged.means}
         return given | ({"last_resort": engaged.again} if engaged.again else {})
 
     async def _leave_out(self, decided: Decided) -> None:

@@ -257,6 +257,9 @@ class Database(Protocol):
         Raises TargetError when it cannot be seen: then nobody knows that there is none.
         """
 
+    async def keep_schema(self) -> None:
+        """Keep the schema's fingerprint with the run, unless one is kept. Raises MigconsoleError."""
+
     async def close(self) -> None:
         """Close all sessions."""
 

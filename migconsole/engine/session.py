@@ -26,6 +26,7 @@ from migconsole.engine.by_hand import ByHand
 from migconsole.engine.clocking import Clocking
 from migconsole.engine.conduct import Conduct
 from migconsole.engine.execution import Execution
+from migconsole.engine.first_change import FirstChange
 from migconsole.engine.gating import Gating
 from migconsole.engine.interlock import Interlock
 from migconsole.engine.notifying import Notices
@@ -92,6 +93,7 @@ class Session:
         self._resolving = Resolving(checklist, self._recorder, surroundings)
         self._driving = False
         self.interlock = Interlock(database, self._recorder.changed)
+        self._first = FirstChange(database, self._recorder, checklist)
         self.clock = Clocking(self._recorder, checklist)
         self.gates = Gating(self._recorder, checklist, self.clock.now, read_only)
         self.tripwires = Wires(self._recorder, checklist, read_only)
@@ -108,7 +110,7 @@ class Session:
         begin = partial(self._begin, mode=BY_HAND)
         self.by_hand = ByHand(self._recorder, files, begin, self.attest, clock=time.time)
         self.notices = Notices(self._recorder, checklist, record or NoFiles(), sender, read_only=read_only)
-        self.rollback = BackingOut(self._recorder, checklist, self, lambda: self.situation, desk)
+        self.rollback = BackingOut(self._recorder, checklist, self, lambda: self.situation, desk, surroundings.project)
 
     # What is -------------------------------------------------------------------------------------------------------
 
@@ -317,6 +319,10 @@ class Session:
         """An alternative as it stands today: a hook that names no command is done by hand."""
         return self._alternative(self.located(item_id), alternative)
 
+    def expanded(self, text: str) -> str:
+        """A text of the checklist with its variables in place, "" when one has no value."""
+        return self._resolving.expanded(text)
+
     def answer_default(self, item_id: str) -> str:
         """What an answer is prefilled with, variables resolved; "" where there is nothing or it has no value."""
         action = self.located(item_id).item.steps[0].step.action
@@ -524,6 +530,8 @@ class Session:
                 raise StoppedError("This cannot run now", verdict.reason)
         self._resolving.demand(prepared.danger, confirmation, self.identity)
         await self.gates.passing(located)
+        if prepared.danger is not Danger.READ:
+            await self._first.coming(located)
         return replace(prepared, overrode=verdict.reason, how=verdict.how)
 
     async def _demand_ground(self) -> None:

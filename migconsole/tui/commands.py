@@ -11,6 +11,7 @@ from textual.binding import Binding, BindingType
 
 from migconsole.domain.checklist import Answer, Item
 from migconsole.domain.policy import ALLOWED, Command, Verdict
+from migconsole.domain.procedure import DEEDS, cancel_refusal
 from migconsole.tui import conduct_commands
 from migconsole.tui.record_commands import run_commands, run_or_tell, sign_off_commands, timeline_commands
 from migconsole.tui.rollback_commands import rollback_commands, wizard_commands
@@ -369,6 +370,10 @@ def removed(command: UiCommand, context: Context) -> bool:
     """Whether a command has no place on this console at all: a console that may not act does not offer to."""
     session = context.session
     watches = session is not None and not session.driving and not conduct_commands.while_watching(command.id, context)
+    if session is not None and command.id == "cancel" and context.item is not None:
+        last = session.run.record(context.item.id).last
+        if last is not None and last.running and last.job in DEEDS and cancel_refusal(session.run):
+            return True
     return command.danger and session is not None and (session.read_only or watches)
 
 

@@ -62,6 +62,7 @@ def wizard_commands(make: Make, scope: Scope, unless: Unless) -> tuple[UiCommand
         ("choose_next", "right_square_bracket", "next way", "Mark the next way", 0),
         ("choose_previous", "left_square_bracket", "previous way", "Mark the way before", 0),
         ("again", "f5", "look again", "Read the databases again", 5),
+        ("means", "o", "name", "Name a backup, a revert script, a place for the failed data, room", 7),
         ("copy", "y", "copy", "Copy the exact steps", 6),
     )
     return tuple(

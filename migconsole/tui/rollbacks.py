@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from migconsole.domain.engagement import REASON
+from migconsole.domain.lifecycle import RunState
 from migconsole.domain.procedure import NextStep
 from migconsole.domain.rollback_survey import Survey
 from migconsole.domain.run import Attempt
@@ -36,10 +37,16 @@ class Rollbacks:
 
     async def rollback(self, context: Context) -> None:
         """The wizard; where a rollback was decided on, it goes on with the next line instead."""
-        run = self._session.run
-        if run.engagement.now is not None and self._session.rollback.next().located is not None:
-            await self._carry_on()
-            return
+        if self._session.run.engagement.now is not None:
+            if self._session.rollback.next().located is not None:
+                await self._carry_on()
+                return
+            if await self._end_as_rolled_back():
+                return
+        await self._decide()
+
+    async def _decide(self) -> None:
+        """Why, the wizard, the decision, and its first lines."""
         said = await self._why()
         if said is None:
             return
@@ -49,7 +56,9 @@ class Rollbacks:
         if decided is None:
             self._app.toast("Nothing was decided; nothing was changed.")
             return
-        plan = self._session.rollback.plan(survey, decided.strategy)
+        if decided.means != self._session.rollback.given:
+            survey = await self._session.rollback.survey(decided.means)
+        plan = self._session.rollback.plan(survey, decided.strategy, decided.means)
         await self._session.rollback.engage(plan, decided)
         await self._go_on()
 
@@ -153,7 +162,36 @@ class Rollbacks:
     async def _go_on(self) -> None:
         """Carry on behind the main screen, which shows every line as it is done."""
         self._screen.go_pane("output")
-        self._stands(await self._session.rollback.go_on(self._began))
+        stand = await self._session.rollback.go_on(self._began)
+        self._stands(stand)
+        if stand.located is None:
+            await self._end_as_rolled_back()
+
+    async def _end_as_rolled_back(self) -> bool:
+        """The procedure is done: ask whether the run ends with it; False when another rollback is wanted."""
+        ending, engaged = RunState.ROLLED_BACK, self._session.run.engagement.now
+        if engaged is None or self._session.conduct.refuse_end(ending):
+            return False
+        text = (
+            "Every line of the rollback procedure is dealt with. An ended run takes no more work of the way forward; "
+            "putting back, purging, notes and signatures it does."
+        )
+        choices = [
+            Choice("later", "b", "not yet", "E ends it later"),
+            Choice("end", "y", "end the run as rolled back", "it is asked who says so", True),
+            Choice("again", "w", "another rollback", "opens the wizard", True),
+        ]
+        answer = await self._app.ask(ChoiceDialog("The rollback is done", text, choices, self._clock))
+        if answer != "end":
+            return answer != "again"
+        fields = [
+            Field("person", "ended by", self._session.actor, check=at_least(1)),
+            Field("reason", "reason", engaged.reason, check=at_least(REASON)),
+        ]
+        said = await self._app.ask(FormDialog(f"End · {ending.value}", text, fields, self._clock, danger=True))
+        if said is not None:
+            await self._session.conduct.end(ending, said["person"], said["reason"])
+        return True
 
     def _began(self, attempt: Attempt) -> None:
         self._screen.steps.go(attempt.item)
@@ -166,7 +204,7 @@ class Rollbacks:
     def _stands(self, stand: NextStep) -> None:
         self._show(stand)
         if stand.located is None:
-            self._app.toast("The rollback procedure is done. End the run as rolled back when everybody agrees.")
+            self._app.hint("the rollback procedure is done; E ends the run as rolled back")
         else:
             self._app.hint(f"rollback: {sanitise_line(stand.stops, 200)}; then B goes on")
 

@@ -118,11 +118,21 @@ def build(checklist: Checklist, run: Run, folded: frozenset[str], match: Match |
         ]
         aside = summary(checklist, run.tripwires)
         rows += _heading(key, RowKind.PHASE, 0, "Roll back if…", "", None, folded, match, inner, aside)
-    if checklist.rollback:
+    procedure = (*checklist.rollback, *_begun_aside(checklist, run))
+    if procedure:
         key = "rollback"
-        inner = list(_sections(checklist.rollback, key, 1, run, folded, match))
+        inner = list(_sections(procedure, key, 1, run, folded, match))
         rows += _heading(key, RowKind.PHASE, 0, "Rollback procedure", "", None, folded, match, inner, "only if needed")
     return rows
+
+
+def _begun_aside(checklist: Checklist, run: Run) -> list[Section]:
+    """What stands in no checklist, as soon as it was begun: its output, its end and its cancelling need a line."""
+    begun = [
+        replace(section, items=tuple(item for item in section.items if run.record(item.id).attempts))
+        for section in checklist.aside
+    ]
+    return [section for section in begun if section.items]
 
 
 def _heading(

@@ -8,8 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from migconsole.domain import rollback_deeds, rollback_options
+from migconsole.domain.quantities import parse_size
+from migconsole.domain.rollback_means import Means
 from migconsole.domain.rollback_plan import Option, Plan, Strategy
 from migconsole.domain.rollback_survey import Survey
+from migconsole.errors import UsageError
 
 if TYPE_CHECKING:
     from migconsole.wiring.opening import Options
@@ -22,20 +25,22 @@ class RunDesk:
         self._directory = directory
         self._options = replace(options, variables={})
 
-    async def survey(self) -> Survey:
-        """Read everything a rollback is decided on, on connections of its own."""
+    async def survey(self, means: Means) -> Survey:
+        """Read everything a rollback is decided on, on connections of its own. Raises UsageError for a wrong size."""
         from migconsole.wiring.rolling_back import Wanted, rolling  # noqa: PLC0415 - needs the opening of runs itself
 
-        async with rolling(Wanted(self._options, run=str(self._directory))) as it:
+        backup = Path(means.backup) if means.backup else None
+        wanted = Wanted(self._options, run=str(self._directory), backup=backup, free=_bytes(means.free))
+        async with rolling(wanted) as it:
             return await it.survey()
 
-    def options(self, survey: Survey) -> Sequence[Option]:
+    def options(self, survey: Survey, means: Means) -> Sequence[Option]:
         """Every way back."""
-        return rollback_options.options(survey)
+        return rollback_options.options(survey, script=means.script)
 
-    def plan(self, survey: Survey, strategy: Strategy) -> Plan:
+    def plan(self, survey: Survey, strategy: Strategy, means: Means) -> Plan:
         """The exact steps of a way back."""
-        return rollback_deeds.rollback_plan(survey, strategy)
+        return rollback_deeds.rollback_plan(survey, strategy, script=means.script, keep=means.keep)
 
     def put_back(self, survey: Survey) -> Plan:
         """The exact steps of undoing the swap."""
@@ -44,3 +49,10 @@ class RunDesk:
     def purge(self, survey: Survey, database: str) -> Plan:
         """The exact steps of dropping a database that is kept aside."""
         return rollback_deeds.purge_plan(survey, database)
+
+
+def _bytes(text: str) -> int | None:
+    try:
+        return parse_size(text) if text else None
+    except ValueError as error:
+        raise UsageError("What is free on the server's volume is no size", str(error)) from None

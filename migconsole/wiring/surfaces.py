@@ -13,6 +13,7 @@ from migconsole.adapters.runs import RunDirectory, state_directory
 from migconsole.adapters.themes import load_palettes
 from migconsole.domain.checklist import Danger
 from migconsole.engine.headless import Headless, Permissions
+from migconsole.engine.headless_rollback import BackOut, HeadlessRollback
 from migconsole.engine.ports import RunSummary
 from migconsole.engine.session import Session
 from migconsole.errors import EXIT_INTERRUPTED, TargetError, UsageError
@@ -100,9 +101,16 @@ def _vote(role: str, text: str) -> tuple[str, str]:
 
 
 async def headless(
-    start: Opening, allowed: Permissions, say: Callable[[str], None], *, watch: Options | None = None
+    start: Opening,
+    allowed: Permissions,
+    say: Callable[[str], None],
+    *,
+    watch: Options | None = None,
+    back_out: BackOut | None = None,
 ) -> int:
-    """Carry a run without a screen; returns the exit code. With ``watch`` its health is sampled from then on."""
+    """Carry a run without a screen; returns the exit code. With ``watch`` its health is sampled from then on, with
+    ``back_out`` it goes through the rollback procedure instead of forward.
+    """
     session = await start()
     try:
         await session.open()
@@ -120,7 +128,7 @@ async def headless(
             say(f"taken over: {attempt.item} attempt {attempt.number}: {attempt.outcome or 'still running'}")
         driver = Headless(session, allowed, say)
         try:
-            code = await driver.run()
+            code = await (HeadlessRollback(session, allowed, back_out, say) if back_out else driver).run()
         except asyncio.CancelledError:
             say("interrupted; what runs goes on, `migconsole resume` follows it again")
             return EXIT_INTERRUPTED

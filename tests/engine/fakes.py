@@ -327,6 +327,11 @@ class ScriptedDatabase:
             raise TargetError("The server cannot be reached", self.down)
         return self.backends.pop(0) if self.backends else []
 
+    async def keep_schema(self) -> None:
+        self.asked.append("schema")
+        if self.blind:
+            raise TargetError("The server cannot be asked", self.blind)
+
     async def dumps(self) -> Sequence[str]:
         if self.down or self.blind:
             raise TargetError("The server cannot be asked", self.down or self.blind)

@@ -260,6 +260,9 @@ class FakeDatabase:
     async def ours(self, app_name: str) -> Sequence[Mapping[str, Any]]:
         return []
 
+    async def keep_schema(self) -> None:
+        pass
+
     async def dumps(self) -> Sequence[str]:
         return self.dumping
 

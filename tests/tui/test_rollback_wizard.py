@@ -7,9 +7,14 @@ from pathlib import Path
 import pytest
 from textual.widgets import Input
 
+from migconsole.domain.built_in import RESTORE
 from migconsole.domain.events import Kind
+from migconsole.domain.lifecycle import RunState
+from migconsole.domain.rollback_means import Means
 from migconsole.errors import TargetError
+from migconsole.tui.screens.dialogs.bar import AttestBar
 from migconsole.tui.screens.dialogs.base import ChoiceDialog, Dialog, FormDialog
+from migconsole.tui.screens.dialogs.stop import StopDialog
 from migconsole.tui.screens.rollback import RollbackScreen
 from migconsole.tui.screens.rollback.confirm import RollbackConfirm
 from tests.desk import NAMES, PREPARED, TARGET, survey, swapped
@@ -223,3 +228,104 @@ async def test_a_watching_console_is_not_offered_it(tmp_path: Path) -> None:
     async with console(world) as c:
         await c.press("B")
         assert "read-only" in c.status
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_the_clock_stands_on_the_survey(tmp_path: Path, size: tuple[int, int]) -> None:
+    async with console(World(tmp_path), size=size) as c:
+        await wizard(c)
+        assert "clock" in c.text()
+        assert "SAFE ABORT not known" in c.text()
+
+
+async def test_what_a_way_needs_is_named_in_the_wizard_and_goes_on_record(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    async with console(world) as c:
+        screen = await wizard(c)
+        await c.press("enter", "enter", "o")
+        await c.shown(FormDialog)
+        for name, value in {"script": "down.sql", "keep": "/srv/kept", "backup": "backups/b1", "free": "80GB"}.items():
+            c.app.screen.query_one(f"#field-{name}", Input).value = value
+        looked = world.desk.looked
+        await c.press("enter", "enter", "enter", "enter")
+        await c.shown(RollbackScreen)
+        await c.until(lambda: world.desk.looked > looked)
+        project = world.desk.means.script.removesuffix("/down.sql")
+        assert project.startswith("/")
+        assert world.desk.means == Means(f"{project}/backups/b1", f"{project}/down.sql", "/srv/kept", "80GB")
+        await c.until(lambda: "named (o)" in c.text())
+        while screen.plan.strategy != "revert":
+            await c.press("up")
+        await c.press("enter", "enter")
+        await c.shown(RollbackConfirm)
+        await typed(c, TARGET)
+        await c.until(lambda: world.jobs.requests)
+    arguments = world.jobs.requests[0].arguments
+    assert (arguments["script"], arguments["keep_failed"]) == (f"{project}/down.sql", "/srv/kept")
+    (engaged,) = [event for event in world.journal.events if event.kind == Kind.ROLLBACK_ENGAGED]
+    assert engaged.data["means"]["backup"] == f"{project}/backups/b1"
+
+
+def footer(c: Console) -> str:
+    """The row of keys."""
+    return c.text().splitlines()[-1]
+
+
+async def running(c: Console) -> None:
+    """Decide on the swap by keyboard; its job runs."""
+    await wizard(c)
+    await c.press("enter", "enter", "enter", "enter")
+    await c.shown(RollbackConfirm)
+    await typed(c, TARGET)
+    await c.until(lambda: c.world.jobs.requests)
+    await c.gone(RollbackScreen)
+
+
+async def test_cancel_is_offered_until_the_point_of_no_return_and_then_gone_with_the_reason(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    step = {"rollback": "d1", "title": "x", "course": "began"}
+    async with console(world, size=(160, 40)) as c:
+        await running(c)
+        world.journal.put(Kind.ROLLBACK_STARTED, {"rollback": "d1", "deed": "rollback", "strategy": "swap"})
+        world.journal.put(Kind.ROLLBACK_STEP, step | {"step": "fence"})
+        await c.go(RESTORE)
+        await c.until(lambda: "c cancel" in footer(c))
+        await c.press("c")
+        await c.shown(StopDialog)
+        assert "SIGINT" in c.text()
+        world.journal.put(Kind.ROLLBACK_STEP, step | {"step": "swap"})
+        await c.until(lambda: "point of no return is behind" in c.text())
+        assert "SIGINT" not in c.text()
+        await c.press("y")
+        assert world.jobs.sent == []
+        await c.press("escape")
+        await c.gone(StopDialog)
+        await c.until(lambda: "c cancel" not in footer(c))
+        await c.press("c")
+        assert "point of no return is behind" in c.status
+
+
+async def test_the_end_of_the_procedure_asks_to_end_the_run_as_rolled_back(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    async with console(world) as c:
+        engaged = {"strategy": "swap", "reason": "orders fail since", "by": "Ada", "typed": TARGET}
+        world.journal.put(Kind.ROLLBACK_ENGAGED, engaged)
+        for item in (RESTORE, "drop"):
+            world.journal.put(Kind.ITEM_MOVED, {"item": item, "move": "exclude", "reason": "not needed"})
+        await c.until(lambda: c.state("drop").done)
+        await c.go("tell")
+        await c.press("space")
+        await c.shown(AttestBar)
+        await c.press("enter")
+        await c.until(lambda: c.state("tell").done)
+        await c.press("B")
+        await c.shown(ChoiceDialog)
+        assert "end the run as rolled back" in c.text()
+        await c.press("y")
+        await c.shown(FormDialog)
+        await c.press("enter", "enter")
+        assert c.app.session is not None
+        await c.until(lambda: c.app.session.run.ended_at)  # type: ignore[union-attr]
+        run = c.app.session.run
+        assert run.state is RunState.ROLLED_BACK
+        assert run.life.reason == "orders fail since"

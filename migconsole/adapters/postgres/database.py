@@ -12,6 +12,7 @@ from migconsole.adapters.postgres.checks import CHECKS, Probe, verify_arguments
 from migconsole.adapters.postgres.connect import Connection, Purpose, quoted, session
 from migconsole.adapters.postgres.failures import DRIVER_FAILURES, FAILURES, querying
 from migconsole.adapters.postgres.identity import read_identity
+from migconsole.adapters.postgres.schema import read_schema
 from migconsole.adapters.postgres.values import LETTER, letter, plain, table
 from migconsole.domain.expectation import Observation
 from migconsole.domain.sql import query_problem
@@ -139,6 +140,11 @@ class PostgresDatabase:
     async def dumps(self) -> Sequence[str]:
         """Sessions that copy the database out, in words; an ALTER has to wait for each."""
         return await self._backends.dumps()
+
+    async def keep_schema(self) -> None:
+        """Keep the schema's fingerprint with the run, unless one is kept; what a revert is held against."""
+        if self._past is not None and await asyncio.to_thread(self._past.schema) is None:
+            await asyncio.to_thread(self._past.keep_schema, await read_schema(self.target, self._run))
 
     async def signal(self, pid: int, backend_start: str, *, terminate: bool) -> str:
         """Cancel what a session runs, or end it, if it is still that session; what became of it, in words."""

@@ -11,13 +11,12 @@ from migconsole.adapters.backup import directory as storage
 from migconsole.adapters.postgres.connect import Connection, Purpose, quoted, session
 from migconsole.adapters.postgres.failures import FAILURES, querying
 from migconsole.adapters.postgres.observing import observe, rows
-from migconsole.adapters.postgres.schema import OWN_RECORDS
+from migconsole.adapters.postgres.schema import read_schema
 from migconsole.domain.manifest import COUNTED
 from migconsole.domain.rollback import Mark
 from migconsole.domain.rollback_plan import Plan, Strategy
 from migconsole.domain.rollback_survey import Survey
 from migconsole.domain.rollback_verified import Verification, judge, judge_schema, unverified
-from migconsole.domain.schema_diff import Fingerprint
 from migconsole.domain.target import Target
 from migconsole.domain.text import sanitise_line
 
@@ -59,13 +58,7 @@ async def _against_schema(
     target: Target, owner: str, directory: Path | None, redact: Callable[[str], str]
 ) -> Verification:
     before = await asyncio.to_thread(past.kept_schema, directory) if directory is not None else None
-    purpose = Purpose("fingerprint", LIMIT, LOCK_TIMEOUT, search_path="pg_catalog")
-    try:
-        async with session(target, purpose, run=owner) as connection:
-            found = [tuple(row.values()) for row in await rows(connection, "schema_fingerprint", OWN_RECORDS)]
-    except FAILURES as error:
-        raise querying(error, target, LIMIT, LOCK_TIMEOUT) from None
-    return judge_schema(before, past.masked(Fingerprint.of(found), redact))
+    return judge_schema(before, past.masked(await read_schema(target, owner), redact))
 
 
 async def _around(target: Target, owner: str) -> tuple[int, tuple[str, ...]]:

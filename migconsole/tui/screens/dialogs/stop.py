@@ -8,6 +8,7 @@ from textual.content import Content
 from textual.widgets import Button, Static
 
 from migconsole.domain.checklist import Danger
+from migconsole.domain.policy import Command
 from migconsole.domain.text import sanitise_line
 from migconsole.engine.ports import StopRung
 from migconsole.engine.session import Session
@@ -64,7 +65,7 @@ class StopDialog(Dialog[bool]):
         """The next rung."""
         if event.key == "y":
             event.stop()
-            if self.takes("y") and not self._busy:
+            if self.takes("y") and not self._busy and not self._refusal():
                 self._busy = True
                 self.run_worker(self._send(), group="stop", description="next rung", exit_on_error=False)
 
@@ -85,7 +86,16 @@ class StopDialog(Dialog[bool]):
         """Close."""
         self.dismiss(None)
 
+    def _refusal(self) -> str:
+        """Why it cannot be stopped any more: a rollback that runs passes its point of no return while one looks."""
+        verdict = self._session.verdict(self._item, Command.STOP)
+        return "" if verdict.allowed else verdict.reason
+
     def _draw(self) -> None:
+        if refusal := self._refusal():
+            self.update_body(Content.assemble((f"It cannot be cancelled any more: {refusal}.", "bold $danger")))
+            self.query_one("#dialog-keys", Static).update(Content("enter or esc closes; it goes on"))
+            return
         state = self._session.stop_state(self._item)
         sent = state.sent if state else ()
         following = (state.next_rung if state else StopRung.INTERRUPT) or None

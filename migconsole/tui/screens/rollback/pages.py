@@ -8,6 +8,7 @@ from textual.content import Content
 
 from migconsole.domain.checklist import Item
 from migconsole.domain.quantities import format_size
+from migconsole.domain.rollback_means import Means
 from migconsole.domain.rollback_plan import Option, Plan, PlanStep, Strategy
 from migconsole.domain.rollback_survey import Candidate, Survey
 from migconsole.domain.text import sanitise, sanitise_line
@@ -18,6 +19,9 @@ Texts = list[tuple[str, str]]
 
 PAGES = ("What is there", "What is lost", "Which way", "The plan")
 """The pages in order; why and who are asked before them, the typed name after them."""
+
+LABEL = 12
+"""Cells of the names on the left."""
 
 MOST = 12
 """Entries of a list on the first page; the rest is counted, and stands in full in `migconsole rollback --plan`."""
@@ -136,7 +140,10 @@ def loss_page(survey: Survey, width: int) -> Content:
     for number, line in enumerate(survey.loss):
         lowered = line.lower()
         style = "$caution" if line.startswith("!") or "unknown" in lowered else ("bold" if number == 0 else "")
-        texts += [("\n" if number else "", ""), *cut([(sanitise(line, 400).replace("\n", " "), style)], width)]
+        words = sanitise(line, 400).replace("\n", " ")
+        # Rows of the table keep their columns; sentences are never cut.
+        row = cut([(words, style)], width) if words.startswith(" ") else hang(("", ""), words, style, width)
+        texts += [("\n" if number else "", ""), *row]
     return Content.assemble(*texts)
 
 
@@ -175,6 +182,17 @@ def _option_details(option: Option, marked: bool, width: int) -> list[Texts]:
         rows.append([(f"{pad}by hand:", "$muted")])
         rows += [hang((f"{pad}│ ", "$accent"), sanitise_line(command, 400), "", width) for command in option.commands]
     return rows
+
+
+def ways_page(options: Sequence[Option], chosen: Strategy, proposed: Strategy, means: Means, width: int) -> Content:
+    """The table of ways under what was named for them."""
+    named = means.arguments().items()
+    given = [f"{name.replace('_', ' ')} {sanitise_line(value, 200)}" for name, value in named]
+    table = option_rows(options, chosen, proposed, width)
+    if not given:
+        return table
+    head = Content.assemble(*_labelled("named (o)", ", ".join(given), "", width), ("\n", ""))
+    return Content("\n").join([head, table])
 
 
 # The plan ------------------------------------------------------------------------------------------------------------
@@ -245,7 +263,7 @@ def _command(command: str, runs: bool, width: int) -> Texts:
 
 
 def _labelled(label: str, text: str, style: str, width: int) -> Texts:
-    return hang((f"{label:<12}", "$muted"), text, style, width)
+    return hang((f"{label:<{LABEL}}", "$muted"), text, style, width)
 
 
 def _list(label: str, rows: Sequence[str], style: str, width: int, empty: str = "") -> Texts:

@@ -14,6 +14,7 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from migconsole.domain.checklist import Item
+from migconsole.domain.rollback_means import Means
 from migconsole.domain.rollback_plan import Option, Plan, Strategy
 from migconsole.domain.rollback_survey import Survey
 from migconsole.domain.text import sanitise_line
@@ -21,8 +22,10 @@ from migconsole.engine.backing_out import BackingOut, Decided
 from migconsole.engine.session import Session
 from migconsole.errors import MigconsoleError
 from migconsole.tui.bridge import Tick
+from migconsole.tui.clock_line import clock_line
 from migconsole.tui.commands import Context, Scope, bindings
 from migconsole.tui.format import Clock
+from migconsole.tui.screens.dialogs.base import Field, FormDialog
 from migconsole.tui.screens.rollback import pages
 from migconsole.tui.screens.rollback.confirm import RollbackConfirm
 from migconsole.tui.widgets.banner import Banner, environment_class
@@ -54,6 +57,7 @@ class RollbackScreen(Screen[Decided | None]):
         self.session, self.clock = session, clock
         self.reason, self.by = reason, by
         self.page = SURVEY
+        self.means = session.rollback.given
         self._looked = self._look(survey, None)
 
     def compose(self) -> ComposeResult:
@@ -90,7 +94,7 @@ class RollbackScreen(Screen[Decided | None]):
         """The plan of the way that is chosen."""
         looked = self._looked
         if looked.chosen not in looked.plans:
-            looked.plans[looked.chosen] = self.rollback.plan(looked.survey, looked.chosen)
+            looked.plans[looked.chosen] = self.rollback.plan(looked.survey, looked.chosen, self.means)
         return looked.plans[looked.chosen]
 
     def context(self) -> Context:
@@ -117,18 +121,23 @@ class RollbackScreen(Screen[Decided | None]):
         box.border_title = Content(pages.PAGES[self.page])
         self.query_one("#wizard-text", Static).update(self._content(width))
         self.query_one(KeyFooter).show(self.context())
-        self.call_after_refresh(self._say_more)
+        # The text is laid out one refresh later than it is given.
+        self.call_after_refresh(self.call_after_refresh, self._say_more)
 
     def _content(self, width: int) -> Content:
         looked = self._looked
         if self.page == SURVEY:
-            return pages.survey_page(looked.survey, self.reason, self.by, "", width)
+            return pages.survey_page(looked.survey, self.reason, self.by, self._clock_text(width), width)
         if self.page == LOSS:
             return pages.loss_page(looked.survey, width)
         if self.page == WAY:
-            return pages.option_rows(looked.options, looked.chosen, looked.proposed, width)
+            return pages.ways_page(looked.options, looked.chosen, looked.proposed, self.means, width)
         items = self.rollback.procedure()
         return pages.plan_page(self.plan, items, self.rollback.restore, self._commands(items), width)
+
+    def _clock_text(self, width: int) -> str:
+        clock = self.session.clock.current()
+        return "".join(text for text, _ in clock_line(clock, max(40, width - pages.LABEL))).strip()
 
     def _commands(self, items: Sequence[Item]) -> dict[str, str]:
         """The exact command of each line that has one today."""
@@ -155,7 +164,7 @@ class RollbackScreen(Screen[Decided | None]):
 
         def decided(typed: tuple[str, str] | None) -> None:
             if typed is not None:
-                self.dismiss(Decided(chosen, self.reason, self.by, *typed))
+                self.dismiss(Decided(chosen, self.reason, self.by, *typed, means=self.means))
 
         self.app.push_screen(RollbackConfirm(plan, self.reason, self.by, self.clock), decided)
 
@@ -200,6 +209,27 @@ class RollbackScreen(Screen[Decided | None]):
         """Look at the databases again: sessions come and go, and the age grows."""
         self.run_worker(self._again(), group="survey", exclusive=True, exit_on_error=False)
 
+    def command_rollback_means(self) -> None:
+        """Name what a way back needs: a backup, a revert script, a place for the failed data, room."""
+        labels = {
+            "backup": "the backup to restore from (a folder)",
+            "script": "the revert script (way revert)",
+            "keep": "where the failed data is dumped to first (way in-place)",
+            "free": "free on the server's volume, where it cannot be seen",
+        }
+        places = {"backup": "the run's own", "script": "down.sql", "keep": "/srv/kept", "free": "80GB"}
+        fields = [
+            Field(name, label, getattr(self.means, name), placeholder=places[name]) for name, label in labels.items()
+        ]
+        text = "Paths count from the project. What is named goes on record with the decision."
+
+        def named(said: dict[str, str] | None) -> None:
+            if said is not None:
+                self.means = Means(**{name: value.strip() for name, value in said.items()})
+                self.command_rollback_again()
+
+        self.app.push_screen(FormDialog("What the way back needs", text, fields, self.clock), named)
+
     def command_rollback_copy(self) -> None:
         """Copy the exact steps, for a person with psql."""
         text = "\n\n".join(f"-- {step.title}\n{step.text}" for step in self.plan.steps)
@@ -210,7 +240,7 @@ class RollbackScreen(Screen[Decided | None]):
         status = self.query_one(StatusBar)
         status.hint("looking at the databases …")
         try:
-            survey = await self.rollback.survey()
+            survey = await self.rollback.survey(self.means)
         except MigconsoleError as error:
             status.error(" · ".join(part for part in (error.title, error.detail) if part))
             return
@@ -219,7 +249,7 @@ class RollbackScreen(Screen[Decided | None]):
         self.redraw()
 
     def _look(self, survey: Survey, chosen: Strategy | None) -> Looked:
-        options = self.rollback.options(survey)
+        options = self.rollback.options(survey, self.means)
         proposed = self.rollback.proposed(options)
         return Looked(survey, options, proposed, chosen or proposed)
 

@@ -1,0 +1,44 @@
+"""What an operator names for a way back that needs more than the restore point: a backup, a script, a place, room."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import PurePath
+from typing import Any
+
+NAMES = {"backup": "backup", "script": "script", "keep": "keep_failed", "free": "disk_free"}
+"""Field → argument of the ``restore`` job, and so option of ``migconsole rollback``."""
+
+_PATHS = ("backup", "script", "keep")
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """``backup`` is a backup's folder, ``script`` a revert script, ``keep`` where the failed data is dumped before the
+    database is dropped in place, ``free`` what is free on the server's volume where it cannot be seen. "" is not given.
+    """
+
+    backup: str = ""
+    script: str = ""
+    keep: str = ""
+    free: str = ""
+
+    def arguments(self) -> dict[str, str]:
+        """As arguments of the ``restore`` job.
+
+        >>> Means(script="down.sql").arguments()
+        {'script': 'down.sql'}
+        """
+        return {argument: value for name, argument in NAMES.items() if (value := getattr(self, name))}
+
+    def within(self, project: PurePath) -> Means:
+        """With paths that count from the project made whole: job, console and command line then mean the same file."""
+        whole = {name: str(project / value) for name in _PATHS if (value := getattr(self, name))}
+        return replace(self, **whole)
+
+
+def means_of(arguments: Mapping[str, Any], expand: Callable[[str], str] = str) -> Means:
+    """What a ``restore`` item of a checklist, or a decision on record, names. ``expand`` puts variables in place."""
+    found = {name: arguments.get(argument) for name, argument in NAMES.items()}
+    return Means(**{name: expand(value).strip() for name, value in found.items() if isinstance(value, str)})

@@ -1,0 +1,131 @@
+"""The rollback procedure without a screen: by the typed name, line after line, to the report that is signed."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from typing import Any
+
+import pytest
+import yaml
+
+from migconsole.domain.items import ItemState
+from tests.e2e.checklists import Desk
+from tests.e2e.test_rollback_wizard import SCRIPT, databases, rows, section, step, target
+
+S = ItemState
+REASON = "five orders are gone since the migration"
+FORWARD = ("--headless", "--allow", "mutating", "--attest-all", "rehearsed")
+
+
+def checklist(**restore: Any) -> dict[str, Any]:
+    """A forward way with backup, proof and migration, and a procedure whose lines are of every kind."""
+    backup = {"item": "Back up", "id": "backup", "backup": {"directory": "backups"}, "expect": {"rows": 100}}
+    prove = {"item": "Prove it", "id": "prove", "prove": {"keep_armed": True, "disk_free": "50GB"}}
+    smoke = {"item": "Run smoke tests", "id": "smoke", "sql": "SELECT count(*) FROM t", "expect": {"value": "100"}}
+    return {
+        "checklist": "A rollback",
+        "target": {"url": "${DATABASE_URL}", "environment": "production"},
+        "phases": [
+            {"phase": "Before", "at": "T-1h", "sections": [section("Backup", backup, prove)]},
+            {"phase": "Migration", "at": "T-0", "sections": [section("Apply", step("migrate", "./migrate.sh"))]},
+        ],
+        "rollback": [
+            section("Maintenance", step("stop", "echo stopped >> log"), {"item": "Tell the users", "id": "tell"}),
+            section(
+                "Database",
+                {"item": "Drop current database", "id": "drop"},
+                {"item": "Restore from backup", "id": "restore", "restore": {"boxes": {"drop": "drop"}, **restore}},
+            ),
+            section("Verification", step("start", "echo started >> log"), smoke),
+        ],
+    }
+
+
+def migrated(desk: Desk, **restore: Any) -> Desk:
+    """A desk whose run is migrated, and has lost five rows by it."""
+    desk.database.psql("CREATE TABLE t AS SELECT generate_series(1, 100) AS id")
+    desk.path.write_text(yaml.safe_dump(checklist(**restore), sort_keys=False), encoding="utf-8")
+    script = desk.project / "migrate.sh"
+    script.write_text(SCRIPT, encoding="utf-8")
+    script.chmod(0o755)
+    done = desk.call("run", str(desk.path), *FORWARD)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert rows(desk) == 95
+    return desk
+
+
+def back(desk: Desk, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """The rollback procedure with what was said beforehand."""
+    return desk.call("resume", "--headless", "--allow", "mutating", "--rollback", REASON, "--by", "Ada", *arguments)
+
+
+def reported(desk: Desk) -> dict[str, Any]:
+    """The report as a machine reads it."""
+    data: dict[str, Any] = json.loads(desk.call("report", "--format", "json").stdout)
+    return data
+
+
+def test_the_whole_procedure_goes_by_the_typed_name_and_stops_at_people(desk: Desk) -> None:
+    migrated(desk)
+    unsaid = back(desk)
+    assert unsaid.returncode == 3, unsaid.stdout + unsaid.stderr
+    assert f"--confirm {target(desk)}" in unsaid.stdout
+    assert desk.fold().engagement.now is None
+    wrong = back(desk, "--confirm", "elsewhere@127.0.0.1:5432")
+    assert wrong.returncode == 3
+    assert rows(desk) == 95
+    stopped = back(desk, "--confirm", target(desk))
+    assert stopped.returncode == 3, stopped.stdout + stopped.stderr
+    assert "“Tell the users” is a person's" in stopped.stdout
+    assert rows(desk) == 95
+    done = back(desk, "--confirm", target(desk), "--attest-all", "told by phone")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert rows(desk) == 100
+    assert (desk.project / "log").read_text() == "stopped\nstarted\n"
+    states = {item: desk.record(item).state for item in ("stop", "tell", "drop", "restore", "start", "smoke")}
+    assert states == {
+        "stop": S.VERIFIED,
+        "tell": S.ATTESTED,
+        "drop": S.NOT_APPLICABLE,
+        "restore": S.VERIFIED,
+        "start": S.VERIFIED,
+        "smoke": S.VERIFIED,
+    }
+    assert any("__failed_" in name for name in databases(desk))
+    (deed,) = reported(desk)["deeds"]
+    assert (deed["strategy"], deed["verdict"], deed["proof"]) == ("swap", "swapped", "verified")
+    assert deed["facts"]["After it"] == "2 verified"
+
+
+def test_the_last_resort_is_confirmed_twice_verified_and_told_in_the_report(desk: Desk) -> None:
+    (desk.project / "kept").mkdir()
+    migrated(desk, keep_failed="kept")
+    once = back(desk, "--strategy", "in-place", "--confirm", target(desk), "--attest-all", "told")
+    assert once.returncode == 3, once.stdout + once.stderr
+    assert "--last-resort" in once.stdout
+    twice = ("--confirm", target(desk), "--last-resort", target(desk), "--attest-all", "told")
+    done = back(desk, "--strategy", "in-place", *twice)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert rows(desk) == 100
+    assert desk.record("drop").state is S.VERIFIED
+    assert list((desk.project / "kept").glob("failed-*"))
+    (deed,) = reported(desk)["deeds"]
+    assert (deed["strategy"], deed["verdict"], deed["proof"]) == ("in-place", "restored", "verified")
+    assert deed["facts"]["Read back"].startswith("verified against the manifest of ")
+    assert "Read back: verified against the manifest" in desk.call("report", "--format", "md").stdout
+
+
+@pytest.mark.parametrize(("script", "proof"), [("ALTER TABLE t DROP COLUMN broken", "verified"), ("", "differs")])
+def test_a_revert_is_held_against_the_schema_that_was_kept_before(desk: Desk, script: str, proof: str) -> None:
+    (desk.project / "down.sql").write_text(f"{script or 'SELECT 1'};\n")
+    migrated(desk, script="down.sql", prefer=["revert"])
+    done = back(desk, "--confirm", target(desk), "--attest-all", "told")
+    assert "way back: revert" in done.stdout
+    assert rows(desk) == 95
+    record = desk.record("restore")
+    assert (record.state is S.VERIFIED) is (proof == "verified"), record
+    assert done.returncode == 1, "the smoke test finds 95 rows, and a schema that differs fails the restore"
+    (deed,) = reported(desk)["deeds"]
+    assert (deed["strategy"], deed["verdict"], deed["proof"]) == ("revert", "reverted", proof)
+    assert desk.fold().changed == ()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from pathlib import PurePath
 from typing import Any
 
 NAMES = {"backup": "backup", "script": "script", "keep": "keep_failed", "free": "disk_free"}
@@ -32,9 +32,9 @@ class Means:
         """
         return {argument: value for name, argument in NAMES.items() if (value := getattr(self, name))}
 
-    def within(self, project: PurePath) -> Means:
+    def within(self, project: str) -> Means:
         """With paths that count from the project made whole: job, console and command line then mean the same file."""
-        whole = {name: str(project / value) for name in _PATHS if (value := getattr(self, name))}
+        whole = {name: posixpath.join(project, value) for name in _PATHS if (value := getattr(self, name))}
         return replace(self, **whole)
 
 

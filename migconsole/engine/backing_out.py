@@ -268,7 +268,7 @@ class BackingOut:
         return self._recorder.run
 
     def _whole(self, means: Means | None) -> Means:
-        return (self.given if means is None else means).within(self._project)
+        return (self.given if means is None else means).within(str(self._project))
 
     @property
     def _at_desk(self) -> RollbackDesk:

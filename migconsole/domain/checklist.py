@@ -239,11 +239,16 @@ class Located:
     parent: Item | None
 
 
+ABORT_NOTICE = 600.0
+"""Seconds: long enough for a room to decide and for a poll, short enough to be believed."""
+
+
 @dataclass(frozen=True)
 class Checklist:
     """A whole checklist. ``requires`` holds constraints such as ``{"postgresql": ">=11"}``.
 
     ``approval``: nothing that changes anything starts before a named person has approved the plan.
+    ``abort_notice``: seconds before the last safe abort at which everybody is told that it is near.
     """
 
     title: str
@@ -262,6 +267,7 @@ class Checklist:
     alarms: Mapping[str, Any] = field(default_factory=dict)
     pooler: Mapping[str, str] = field(default_factory=dict)
     approval: bool = False
+    abort_notice: float = ABORT_NOTICE
 
     def walk(self) -> Iterator[Located]:
         """Every forward item in order, headings before their children."""

@@ -14,6 +14,7 @@ from migconsole.domain.deviations import item_titles
 from migconsole.domain.events import Event, Kind
 from migconsole.domain.items import ItemState
 from migconsole.domain.run import Run
+from migconsole.domain.times import instant
 
 URGENT = frozenset({"alarm", "failed", "rollback", "safe-abort-near", "tripwire", "regressed"})
 """Occasions on which somebody in the room should look up: a bell, and a message of the terminal."""
@@ -103,7 +104,9 @@ def _crossed(data: Mapping[str, Any], titles: _Titles) -> _Told:
     if data.get("change") == "back":
         return None
     if data.get("what") == "last-safe-abort":
-        return "safe-abort-near", f"backing out {_WHEN.get(str(data.get('change')), 'no longer fits into the window')}"
+        limit = instant(str(data.get("limit", "")))
+        at = f" (last safe abort {limit:%H:%M} UTC)" if limit is not None else ""
+        return "safe-abort-near", f"backing out {_WHEN.get(str(data.get('change')), _WHEN['past'])}{at}"
     return "late", f"passed: {str(data.get('what', '')).replace('-', ' ')} {data.get('limit', '')}".strip()
 
 

@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from migconsole.domain import built_in, gates, interlock, procedure, restore_gate
-from migconsole.domain.checklist import Alternative, Answer, Checklist, Danger, Item, Located, Manual, Mode
+from migconsole.domain import gates, interlock, procedure, restore_gate
+from migconsole.domain.checklist import Alternative, Answer, Checklist, Danger, Item, Located, Manual
 from migconsole.domain.clock import Clock, passes_abort
 from migconsole.domain.items import ItemState, Move, refusal
 from migconsole.domain.lifecycle import RunState
 from migconsole.domain.run import Run
+from migconsole.domain.sections import first_before
 
 
 class Command(StrEnum):
@@ -362,22 +363,10 @@ def _before(run: Run, checklist: Checklist, located: Located) -> Verdict:
 
 
 def _order(run: Run, checklist: Checklist, located: Located) -> Verdict:
-    if located.section.mode is not Mode.READ_DO:
+    before = first_before(located.section, located.item, run.state_of)
+    if before is None:
         return ALLOWED
-    replaced = built_in.boxes(located.item)
-    for other in _leaves(located.section.items):
-        if other.id == located.item.id:
-            break
-        if other.id in replaced:
-            continue
-        state = run.state_of(other)
-        if not state.done and not (other.optional and state is ItemState.TODO) and state is not ItemState.DEFERRED:
-            return Verdict(False, f"in this section “{other.title}” comes first", overridable=True, how=OUT_OF_ORDER)
-    return ALLOWED
-
-
-def _leaves(items: tuple[Item, ...]) -> list[Item]:
-    return [leaf for item in items for leaf in (_leaves(item.items) if item.items else [item])]
+    return Verdict(False, f"in this section “{before.title}” comes first", overridable=True, how=OUT_OF_ORDER)
 
 
 def action_name(alternative: Alternative) -> str:

@@ -1,10 +1,11 @@
-"""How a section ends: what was deferred or forced stays in its end state, and somebody calls it complete."""
+"""How a section is read and how it ends: in order or not, what was deferred or forced, and who called it complete."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from migconsole.domain.built_in import boxes
 from migconsole.domain.checklist import Item, Mode, Section
 from migconsole.domain.events import Event
 from migconsole.domain.items import ItemState
@@ -81,11 +82,7 @@ def section_end(
     call = book.calls.get(section.id)
     if call is not None and any(since_of(item) > call.at for item in leaves):
         call = None
-    left = tuple(
-        item
-        for item, state in states
-        if not state.done and state is not ItemState.DEFERRED and not (item.optional and state is ItemState.TODO)
-    )
+    left = tuple(item for item, state in states if _waits(item, state))
     return SectionEnd(
         left,
         tuple(item for item, state in states if state is ItemState.DEFERRED),
@@ -93,6 +90,45 @@ def section_end(
         section.mode is Mode.DO_CONFIRM and bool(section.title),
         call if not left else None,
     )
+
+
+def _waits(item: Item, state: ItemState) -> bool:
+    """Whether a line keeps its section open, and the later ones waiting where it is read in order."""
+    return not state.done and state is not ItemState.DEFERRED and not (item.optional and state is ItemState.TODO)
+
+
+def first_before(section: Section, item: Item, state_of: Callable[[Item], ItemState]) -> Item | None:
+    """What comes before an item of a read-do section and is not dealt with; what the item itself does is not counted.
+
+    None where nothing does, and in a section that is done in any order.
+    """
+    if section.mode is not Mode.READ_DO:
+        return None
+    replaced = boxes(item)
+    for other in _leaves(section.items):
+        if other.id == item.id:
+            break
+        if other.id not in replaced and _waits(other, state_of(other)):
+            return other
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """Where a read-do section stands: the line whose turn it is, and the open ones that come later."""
+
+    now: str = ""
+    later: frozenset[str] = frozenset()
+
+
+def turn(section: Section, state_of: Callable[[Item], ItemState]) -> Turn:
+    """Whose turn it is; nobody's in a section that is done in any order, or that is through."""
+    if section.mode is not Mode.READ_DO:
+        return Turn()
+    waiting = [item for item in _leaves(section.items) if _waits(item, state_of(item))]
+    now = next((item.id for item in waiting if first_before(section, item, state_of) is None), "")
+    later = (item for item in _leaves(section.items) if state_of(item) is ItemState.TODO and item.id != now)
+    return Turn(now, frozenset(item.id for item in later if first_before(section, item, state_of) is not None))
 
 
 def _leaves(items: tuple[Item, ...]) -> Iterator[Item]:

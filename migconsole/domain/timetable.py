@@ -85,6 +85,7 @@ class Timetable:
 
     settings: list[Setting] = field(default_factory=list)
     crossings: list[Crossing] = field(default_factory=list)
+    notices: set[tuple[int, int]] = field(default_factory=set)
     estimates: dict[str, Estimate] = field(default_factory=dict)
     drill: Drill | None = None
 
@@ -112,6 +113,11 @@ class Timetable:
         """How often a limit has been crossed: the number is part of the next crossing's key."""
         return sum(crossing.what == what for crossing in self.crossings)
 
+    @property
+    def notice(self) -> tuple[int, int]:
+        """What a notice of the last safe abort belongs to: each crossing and each move of the clock has one."""
+        return self.episodes(LAST_SAFE_ABORT), len(self.settings)
+
     def set(self, event: Event) -> None:
         """T-0 or the window's end was set or moved; what the event does not name stays."""
         data = event.data
@@ -132,8 +138,11 @@ class Timetable:
     def crossed(self, event: Event) -> None:
         """A limit was passed, or lies ahead again."""
         what, change = event.data["what"], event.data["change"]
-        if what not in LIMITS or change not in ("past", "back"):
+        if what not in LIMITS or change not in ("near", "past", "back"):
             raise ValueError(f"{what!r} cannot be {change!r}")
+        if change == "near":
+            self.notices.add((int(event.data["episode"]), int(event.data["setting"])))
+            return
         standing = self.open_crossing(what)
         if change == "past" and standing is None:
             self.crossings.append(Crossing(what, event.at, str(event.data.get("limit", ""))))

@@ -115,7 +115,19 @@ class Clocking:
         clock = self.current()
         for what, limit in ((LAST_SAFE_ABORT, clock.last_safe_abort), (WINDOW_END, clock.window_end)):
             await self._crossing(what, limit, clock.now)
+        await self._near(clock.last_safe_abort, clock.now)
         await self._wires()
+
+    async def _near(self, limit: datetime | None, now: datetime) -> None:
+        """Say once that the last safe abort is near: shortly before is when the room can still decide."""
+        notice = self._run.clock.notice
+        lead = timedelta(seconds=self._checklist.abort_notice)
+        if limit is None or not limit - lead <= now < limit or notice in self._run.clock.notices:
+            return
+        episode, setting = notice
+        told = {"what": LAST_SAFE_ABORT, "change": "near", "limit": stamp(limit), "seen": stamp(now)}
+        data = {**told, "episode": episode, "setting": setting}
+        await self._recorder.record(Kind.CLOCK_CROSSED, data, key=f"clock:near:{episode}:{setting}")
 
     async def _crossing(self, what: str, limit: datetime | None, now: datetime) -> None:
         table = self._run.clock

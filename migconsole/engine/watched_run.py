@@ -7,10 +7,12 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from migconsole.domain.alarms import Changed
+from migconsole.domain.checklist import Checklist
 from migconsole.domain.events import Draft, Event, Kind
 from migconsole.domain.readings import Alarm, Level
 from migconsole.domain.run import AlarmRecord, Attempt, Run
 from migconsole.domain.thresholds import Phase
+from migconsole.engine.clocking import Clocking
 from migconsole.engine.health_ports import Circumstances
 from migconsole.engine.ports import Journal
 from migconsole.engine.recorder import Recorder
@@ -43,7 +45,10 @@ class Place(Protocol):
 
 
 class WatchedRun:
-    """``engine.health_ports.Surrounding`` of a run. ``told`` is given every event of it as it comes in."""
+    """``engine.health_ports.Surrounding`` of a run. ``told`` is given every event of it as it comes in.
+
+    With a ``checklist`` it puts on record what its clock crosses.
+    """
 
     def __init__(
         self,
@@ -53,6 +58,7 @@ class WatchedRun:
         redact: Callable[[str], str] = str,
         told: Callable[[Sequence[Event]], None] = lambda events: None,
         outdated: Outdated | None = None,
+        checklist: Checklist | None = None,
     ) -> None:
         self.recorder = Recorder(journal, ACTOR, redact)
         self._journal = journal
@@ -60,6 +66,7 @@ class WatchedRun:
         self._redact = redact
         self._told = told
         self._outdated = outdated
+        self._clock = Clocking(self.recorder, checklist) if checklist is not None else None
         self._looked = float("-inf")
         self._told_of = 0
 
@@ -74,6 +81,9 @@ class WatchedRun:
         news = self.recorder.events[self._told_of :]
         self._told_of += len(news)
         self._told(news)
+        if self._clock is not None:
+            # Time goes on with the last console closed, and somebody who is asleep is told all the same.
+            await self._clock.watch()
         if self._outdated is not None and not now - self._looked < REVIEWS_EVERY:
             self._looked = now
             for draft in await self._outdated(self.run):

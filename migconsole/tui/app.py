@@ -43,6 +43,10 @@ OWN_KEYS = (MainScreen, RunsScreen, TimelineScreen, SignOffScreen, HealthScreen,
 """The screens that say which keys mean something; everything else lies over one of them."""
 
 
+ELSEWHERE = {"note_timeline": "note", "sign_end": "end_run"}
+"""Commands of other screens that are one of the main screen's: there is one way of doing each thing."""
+
+
 class MigconsoleApp(Themed, Openings):
     """Give it a session (opened or not), a library, or only ``health``, which then is all there is.
 
@@ -157,7 +161,7 @@ class MigconsoleApp(Themed, Openings):
             getattr(screen, f"command_{id}")()
         else:
             main = next(s for s in self.screen_stack if isinstance(s, MainScreen))
-            name = "note" if id == "note_timeline" else id
+            name = ELSEWHERE.get(id, id)
             self.perform(getattr(Operations(self, main), name)(context))
 
     def perform(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:

@@ -25,7 +25,8 @@ def _acting(context: Context) -> Verdict:
     return _no("this console is read-only") if context.session.read_only else ALLOWED
 
 
-def _unended(context: Context) -> Verdict:
+def unended(context: Context) -> Verdict:
+    """Whether the run goes on."""
     if not context.session:
         return _no("no run is open")
     run = context.session.run
@@ -72,13 +73,13 @@ def while_watching(id: str, context: Context) -> bool:
 def run_commands(make: Make, scope: Scope, group: str) -> tuple[UiCommand, ...]:
     """What can be asked for on the main screen; letters that nothing else has."""
     rows: tuple[tuple[Any, ...], ...] = (
-        ("clock", "O", "clock", "Set or move T-0 and the window; decide past the last safe abort", _unended, True),
+        ("clock", "O", "clock", "Set or move T-0 and the window; decide past the last safe abort", unended, True),
         ("gates", "V", "gates", "Go/no-go polls: how they stand, and your vote", _gates, False),
         ("tripwires", "X", "roll back if", "Trip, acknowledge or clear a tripwire", _wires, False),
-        ("call_section", "C", "call section", "Call the section complete, by name", _unended, True),
+        ("call_section", "C", "call section", "Call the section complete, by name", unended, True),
         ("claim", "m", "claim", "Take a manual item on, or give it up", _claim, False),
         ("approve", "A", "approve", "A named person approves the plan", _approve, True),
-        ("end_run", "E", "end run", "Completed, rolled back or abandoned", _unended, True),
+        ("end_run", "E", "end run", "Completed, rolled back or abandoned", unended, True),
     )
     return tuple(
         make(id, key, title, words, group, scope, rule, danger=danger) for id, key, title, words, rule, danger in rows

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from migconsole.domain.lifecycle import RunState
 from migconsole.domain.policy import ALLOWED, Verdict
+from migconsole.tui.conduct_commands import unended
 
 if TYPE_CHECKING:
     from migconsole.tui.commands import Context, Scope, UiCommand
@@ -23,13 +23,6 @@ def _sign(context: Context) -> Verdict:
     if not context.session:
         return Verdict(False, "no run is open")
     why = context.reasons.get("sign", "")
-    return Verdict(False, why) if why else ALLOWED
-
-
-def _end(context: Context) -> Verdict:
-    if not context.session:
-        return Verdict(False, "no run is open")
-    why = context.session.conduct.refuse_end(RunState.COMPLETED)
     return Verdict(False, why) if why else ALLOWED
 
 
@@ -90,7 +83,7 @@ def sign_off_commands(make: Make, scope: Scope) -> tuple[UiCommand, ...]:
             _close_run,
             footer=3,
         ),
-        make("sign_end", "E", "end run", "The run is completed: nothing is left", group, scope, _end, danger=True),
+        make("sign_end", "E", "end run", "Completed, rolled back or abandoned", group, scope, unended, danger=True),
         make("sign_pane", "tab shift+tab", "other pane", "Deviations, signatures", group, scope, _in_run, footer=4),
         make("sign_back", "escape S", "back", "Back to the run", group, scope, _in_run, footer=5),
     )

@@ -11,7 +11,7 @@ from migconsole.domain.checklist import Answer, Checklist, Item, Manual, Section
 from migconsole.domain.checklist import Run as RunAction
 from migconsole.domain.items import ItemState
 from migconsole.domain.run import ItemRecord, Progress, Run, progress
-from migconsole.domain.sections import section_end
+from migconsole.domain.sections import section_end, turn
 from migconsole.domain.text import sanitise_line
 from migconsole.domain.tripwires import summary
 
@@ -30,7 +30,8 @@ class Row:
     """One line. ``key`` identifies it across rebuilds; ``folded`` is None where there is nothing to fold.
 
     ``title`` is already safe to draw; ``mark`` is what a heading waits for, or who claimed an item.
-    ``count`` is set for headings, ``aside`` is a word for lines that never count.
+    ``count`` is set for headings, ``aside`` is a word for lines that never count. ``order`` is "now" or "later" in a
+    section that is read and done in order.
     """
 
     key: str
@@ -45,6 +46,7 @@ class Row:
     folded: bool | None = None
     aside: str = ""
     mark: str = ""
+    order: str = ""
 
 
 Match = Callable[[Item, ItemState, ItemRecord], bool]
@@ -167,11 +169,18 @@ def _sections(
             continue
         key = f"section:{parent}/{section.id}"
         count = progress(run, section.items)
-        inner = list(_items(section.items, key, depth + 1, run, folded, match))
+        inner = _ordered(section, run, _items(section.items, key, depth + 1, run, folded, match))
         since = section_end(section, run.state_of, lambda item: run.record(item.id).since, run.sections)
-        mark = "call it (C)" if since.wants_call and run.clock.settings else ""
+        mark = "call it (C)" if since.wants_call else ""
         for row in _heading(key, RowKind.SECTION, depth, section.title, parent, count, folded, match, inner):
             yield replace(row, mark=mark) if row.key == key and mark else row
+
+
+def _ordered(section: Section, run: Run, lines: Iterable[Row]) -> list[Row]:
+    """Say of each line of a read-do section whether it is its turn."""
+    at = turn(section, run.state_of)
+    words = {key: "later" for key in at.later} | ({at.now: "now"} if at.now else {})
+    return [replace(row, order=words[row.key]) if row.key in words else row for row in lines]
 
 
 def _items(

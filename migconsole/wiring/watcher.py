@@ -254,7 +254,9 @@ async def watch_run(path: Path, options: Options, until: float, began: Callable[
             project = setting.surroundings.project
             stale = partial(outdated, sums=lambda paths: sums(paths, project))
             place = watchers.Place(path, lock)
-            run = WatchedRun(journal, place, redact=redact, told=notifying.take, outdated=stale)
+            run = WatchedRun(
+                journal, place, redact=redact, told=notifying.take, outdated=stale, checklist=loaded.checklist
+            )
             chores, database = _chores(directory, loaded, setting, run)
             watcher = Watcher(
                 TargetProbes(

@@ -174,6 +174,25 @@ async def test_a_crossing_is_a_fact_once_trips_the_clocks_wire_and_wants_a_decis
     assert [data["change"] for data in shared.store.of(Kind.CLOCK_CROSSED)][-1] == "back"
 
 
+async def test_shortly_before_the_last_safe_abort_everybody_is_told_once_for_each_window(shared: World) -> None:
+    first, second = await both(shared)
+    now = first.clock.now()
+    await first.clock.set(t0=(now - timedelta(hours=1)).isoformat(), window=(now + timedelta(minutes=11)).isoformat())
+    assert shared.store.of(Kind.CLOCK_CROSSED) == []
+    first.clock.use(lambda: now + timedelta(minutes=2))
+    second.clock.use(lambda: now + timedelta(minutes=2))
+    await second._recorder.catch_up()
+    await asyncio.gather(first.clock.watch(), second.clock.watch())
+    await first.clock.watch()
+    (near,) = shared.store.of(Kind.CLOCK_CROSSED)
+    assert (near["what"], near["change"]) == ("last-safe-abort", "near")
+    await first._recorder.catch_up()
+    assert first.run.clock.open_crossing() is None, "near is no crossing: nothing has to be decided yet"
+    await first.clock.set(window=(now + timedelta(minutes=9)).isoformat(), reason="shortened")
+    assert len(shared.store.of(Kind.CLOCK_CROSSED)) == 2, "another window, another notice"
+    assert first.run.anomalies == []
+
+
 async def test_a_tripwire_is_tripped_by_anybody_and_cleared_by_the_driver(shared: World) -> None:
     first, second = await both(shared)
     await second.tripwires.trip("bugs", "the client crashes")

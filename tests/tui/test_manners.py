@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -11,7 +11,9 @@ from textual.widgets import Input
 
 from migconsole.domain.answers import TYPES, check_answer
 from migconsole.domain.checklist import Answer, Danger, Item, Run, Step, Variable
+from migconsole.domain.events import Kind
 from migconsole.domain.items import ItemState
+from migconsole.domain.times import stamp
 from migconsole.tui.decisions import example
 from migconsole.tui.screens.dialogs.bar import AttestBar
 from migconsole.tui.screens.dialogs.base import FormDialog
@@ -180,3 +182,48 @@ async def test_next_goes_back_once_to_a_line_that_regressed_behind_the_cursor(tm
         await c.until(lambda: c.state("target") is ItemState.OK_WITH_ISSUES)
         await c.press("full_stop")
         assert c.main.steps.cursor_key == "go", "what was accepted is dealt with"
+
+
+async def test_enter_on_a_form_that_lacks_something_says_what(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    async with console(world) as c:
+        await c.press("H")
+        dialog = await c.shown(FormDialog)
+        await c.press("enter")
+        assert c.app.screen is dialog
+        assert "enter: note to whoever goes on: 3 more characters" in c.text()
+        await c.type("it is all yours")
+        await c.press("enter")
+        await c.gone(FormDialog)
+        assert not c.main.session.driving
+
+
+async def test_in_a_read_do_section_the_cursor_goes_on_with_the_work(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    async with console(world) as c:
+        orders = {row.key: row.order for row in c.main.steps.rows if row.item is not None}
+        assert (orders["apply"], orders["watch"], orders["log"], orders["notify"]) == ("now", "later", "later", "")
+        await c.go("apply")
+        world.started("apply")
+        world.ended("apply", "passed")
+        await c.until(lambda: c.main.steps.cursor_key == "watch")
+        assert {row.key: row.order for row in c.main.steps.rows}["watch"] == "now"
+        await c.go("notify")
+        world.moved("watch", "attest")
+        await c.until(lambda: c.state("watch") is ItemState.ATTESTED)
+        assert c.main.steps.cursor_key == "notify", "a cursor that looks elsewhere is left alone"
+
+
+async def test_late_and_overdue_come_with_the_clock_and_not_only_with_events(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    t0 = world.hands.moment + timedelta(hours=1)
+    world.journal.put(
+        Kind.CLOCK_SET,
+        {"t0": stamp(t0), "window_end": stamp(t0 + timedelta(hours=8)), "reason": "", "source": "key"},
+    )
+    async with console(world, size=(160, 50)) as c:
+        assert "late" not in c.text()
+        heads = len(world.journal.events)
+        world.hands.forward(4 * 60 + 61)
+        await c.until(lambda: "late" in c.text())
+        assert len(world.journal.events) == heads, "nothing happened but time"

@@ -118,6 +118,28 @@ async def test_nobody_signs_while_the_run_goes_on(tmp_path: Path) -> None:
         assert isinstance(c.app.screen, SignOffScreen)
 
 
+async def test_the_sign_off_ends_a_run_by_the_same_question_as_the_main_screen(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.list = replace(world.list, roles=ROLES)
+    async with console(world) as c:
+        await open_sign_off(c)
+        await c.press("E")
+        await c.shown(ChoiceDialog)
+        text = c.text()
+        assert "completed" in text
+        assert "rolled back" in text
+        await c.press("a")
+        await c.shown(FormDialog)
+        await c.press("tab")
+        await c.type("the change was withdrawn")
+        await c.press("enter")
+        session = c.main.session
+        await c.until(lambda: session.run.ending == "abandoned")
+        assert session.run.life.reason == "the change was withdrawn"
+        await c.until(lambda: "the run has not ended" not in c.text())
+        assert isinstance(c.app.screen, SignOffScreen)
+
+
 async def test_hostile_names_and_reasons_are_only_text(world: World) -> None:
     signed(world, "QA Lead", HOSTILE, "", HOSTILE)
     async with console(world) as c:

@@ -11,6 +11,7 @@ from migconsole.adapters.checklists.problems import Problem, suggest
 from migconsole.adapters.checklists.reader import Map, core, path_text, place_of
 from migconsole.adapters.checklists.steps import StepReader
 from migconsole.domain.checklist import (
+    ABORT_NOTICE,
     Alternative,
     Checklist,
     Gate,
@@ -70,6 +71,7 @@ class Converter:
             alarms=core(model.alarms or {}),
             pooler={key: str(value) for key, value in (model.pooler or {}).items()},
             approval=model.approval,
+            abort_notice=ABORT_NOTICE if model.abort_notice is None else model.abort_notice,
         )
 
     def _report(self, path: Path, message: str, *, key: bool = False) -> None:

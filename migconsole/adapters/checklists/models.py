@@ -318,6 +318,9 @@ class ChecklistModel(_Model):
     alarms: Arguments = Field({}, description="Thresholds of the health alarms.")
     pooler: Arguments = Field({}, description="How connections are held back at a pooler.")
     approval: bool = Field(False, description="Nothing is changed before a named person approved the plan.")
+    abort_notice: Duration = Field(
+        None, description="How long before the last safe abort everybody is told that it is near; default 10m."
+    )
 
 
 CONTAINERS: dict[str, type[BaseModel]] = {

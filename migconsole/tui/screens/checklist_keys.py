@@ -8,6 +8,7 @@ from textual.screen import Screen
 
 from migconsole.domain.checklist import Item
 from migconsole.domain.policy import Command
+from migconsole.domain.sections import turn
 from migconsole.domain.text import sanitise_line
 from migconsole.engine.session import Session
 from migconsole.tui.rows import matcher
@@ -28,6 +29,7 @@ class ChecklistKeys(Screen[None]):
     def __init__(self) -> None:
         super().__init__()
         self._failures_seen: set[tuple[str, str]] = set()
+        self._in_turn = ""
 
     @property
     def steps(self) -> ChecklistTree:
@@ -151,6 +153,28 @@ class ChecklistKeys(Screen[None]):
         elif otherwise:
             self.status.hint(otherwise)
         return found is not None
+
+    def mark_turn(self) -> None:
+        """Remember whether the cursor stands on the line of a read-do section whose turn it is."""
+        item = self._leaf()
+        now = turn(self.session.located(item.id).section, self.session.run.state_of).now if item is not None else ""
+        self._in_turn = now if item is not None and now == item.id else ""
+
+    def follow_turn(self) -> None:
+        """Go on to the next line of a read-do section when the one under the cursor has been dealt with.
+
+        Only for who drives, and only from the line whose turn it was: a cursor that looks elsewhere is left alone.
+        """
+        item = self._leaf()
+        if item is not None and item.id == self._in_turn and self.session.driving:
+            now = turn(self.session.located(item.id).section, self.session.run.state_of).now
+            if now and now != item.id and self.steps.shows(now):
+                self.steps.go(now)
+        self.mark_turn()
+
+    def _leaf(self) -> Item | None:
+        row = self.steps.cursor
+        return row.item if row is not None and row.item is not None and not row.item.items else None
 
     def command_filter(self) -> None:
         """Filter while typing."""

@@ -151,7 +151,9 @@ class MainScreen(ChecklistKeys, OutputKeys):
         """Draw everything that depends on the run."""
         with self.app.batch_update():
             self.query_one(Banner).show(self.session, self.waiting)
-            self.steps.show(self.session.checklist, self.session.run, self.clock.utc())
+            now = self.clock.utc()
+            self.steps.show(self.session.checklist, self.session.run, now, self.session.clock.at(now))
+            self.follow_turn()
             self.output.update_run()
             self._notice_crossing()
             self.status.standing(self.session.problem or "; ".join(self.session.run.changed))
@@ -190,7 +192,9 @@ class MainScreen(ChecklistKeys, OutputKeys):
         """Clocks."""
         self.query_one(Banner).refresh()
         self.look_at_health()
-        self.steps.tick(self.clock.utc())
+        now = self.clock.utc()
+        if self.steps.tick(now, self.session.clock.at(now)):
+            self.describe()
         attempt = self.output.attempt()
         if attempt is not None and attempt.running:
             self.output.refresh_titles()
@@ -198,6 +202,7 @@ class MainScreen(ChecklistKeys, OutputKeys):
     def on_checklist_tree_highlighted(self, message: ChecklistTree.Highlighted) -> None:
         """The cursor moved: describe the line, and show its output if it has any."""
         row = message.row
+        self.mark_turn()
         if row is not None and row.key != self._described:
             self._described = row.key
             self.status.hint("")

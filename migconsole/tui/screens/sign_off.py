@@ -11,7 +11,6 @@ from textual.content import Content
 from textual.screen import Screen
 
 from migconsole.domain.deviations import GRAVE, Deviation, Sort
-from migconsole.domain.lifecycle import RunState
 from migconsole.domain.signing import Signature
 from migconsole.domain.text import sanitise_line
 from migconsole.engine.session import Session
@@ -124,10 +123,6 @@ class SignOffScreen(Screen[None]):
         """Refuse for the chosen role."""
         cast("Exits", self.app).perform(self._refuse(self.role(), self.session.run.head))
 
-    def command_sign_end(self) -> None:
-        """End the run as completed, so that it can be signed."""
-        cast("Exits", self.app).perform(self._end())
-
     def command_close_run(self) -> None:
         """Close the run."""
         cast("Exits", self.app).perform(self._close())
@@ -161,13 +156,6 @@ class SignOffScreen(Screen[None]):
         said = await cast("Exits", self.app).ask(FormDialog("Refuse to sign", text, fields, self.clock, danger=True))
         if said is not None:
             await self.session.signing.refuse(role, said["name"], said["reason"], seen)
-
-    async def _end(self) -> None:
-        text = Content.assemble("Completed: a run that has ended takes no more work.\n\n", *_summary(self._found()))
-        fields = [Field("person", "ended by", self.session.actor, check=at_least(NAME))]
-        said = await cast("Exits", self.app).ask(FormDialog("End the run", text, fields, self.clock))
-        if said is not None:
-            await self.session.conduct.end(RunState.COMPLETED, said["person"])
 
     def _found(self) -> list[Deviation]:
         return self.session.signing.deviations()

@@ -184,6 +184,8 @@ class Banner(Widget):
             seconds = format.since(attempt.started, now)
             clock = format.elapsed(seconds) if seconds is not None else ""
             parts.append(Part(((f"◐ {title} ", "$status-running"), (clock, "bold $status-running")), 8))
-            if late := format.overdue(item.estimate, seconds):
+            times = session.clock.at(now).items.get(item.id)
+            expected = times.estimate.seconds if times and times.estimate else item.estimate
+            if late := format.overdue(expected, seconds):
                 parts.append(part(f"▲ {late}", "bold $caution", 8))
         return parts

@@ -16,7 +16,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from migconsole.domain.checklist import Checklist, Item
-from migconsole.domain.clock import Clock, reckon
+from migconsole.domain.clock import Clock, Times
 from migconsole.domain.items import ItemState
 from migconsole.domain.run import Run
 from migconsole.engine.palette import status_slot
@@ -37,6 +37,8 @@ class ChecklistTree(ScrollView, can_focus=True):
         "checklist--section",
         "checklist--item",
         "checklist--done",
+        "checklist--turn",
+        "checklist--later",
         "checklist--muted",
         "checklist--asks",
         "checklist--cursor",
@@ -61,22 +63,26 @@ class ChecklistTree(ScrollView, can_focus=True):
         self._match: Match | None = None
         self._now: datetime | None = None
         self._clock: Clock | None = None
+        self._late: tuple[int, ...] = ()
 
     # -- content --------------------------------------------------------------------------------------------------
 
-    def show(self, checklist: Checklist, run: Run, now: datetime) -> None:
+    def show(self, checklist: Checklist, run: Run, now: datetime, clock: Clock) -> None:
         """Draw a run. The cursor stays on the same line, not on the same row number."""
         if self._checklist is not checklist:
             self.folded = rows.headings(checklist)
         self._checklist, self._run, self._now = checklist, run, now
-        self._clock = reckon(run, checklist, now) if run.clock.settings or run.clock.estimates else None
+        self._clock, self._late = clock, _lateness(clock)
         self.rebuild()
 
-    def tick(self, now: datetime) -> None:
-        """Let the running items' clocks advance."""
-        self._now = now
-        if self._run is not None and next(self._run.running(), None) is not None:
+    def tick(self, now: datetime, clock: Clock) -> bool:
+        """Let time go on; whether a line came late, or later by a minute, since it was drawn."""
+        late = _lateness(clock)
+        moved = late != self._late
+        self._now, self._clock, self._late = now, clock, late
+        if moved or (self._run is not None and next(self._run.running(), None) is not None):
             self.refresh()
+        return moved
 
     def rebuild(self) -> None:
         """Make the lines again after the run, the filter or a fold changed."""
@@ -238,7 +244,10 @@ class ChecklistTree(ScrollView, can_focus=True):
             status = self._part(_STATUS[row.state])
             done = row.state.done
             fold = "" if row.folded is None else ("▸ " if row.folded else "▾ ")
-            title = self._part("checklist--done" if done else "checklist--item")
+            name = "done" if done else {"now": "turn", "later": "later"}.get(row.order, "item")
+            title = self._part(f"checklist--{name}")
+            if row.order == "later":
+                status = title
             return [(indent, None), (fold, muted), (f"{row.state.glyph} ", status)], title
         if row.kind is RowKind.TRIPWIRE:
             return [(indent, None), ("⚑ ", muted)], self._part("checklist--done")
@@ -263,18 +272,28 @@ class ChecklistTree(ScrollView, can_focus=True):
                 return [(f"claimed by {row.mark}", self._part(_STATUS[ItemState.RUNNING]))]
             return [self._ahead(item, muted)]
         status = self._part(_STATUS[row.state])
-        late = row.state is ItemState.RUNNING and bool(format.overdue(item.estimate, self._seconds(row)))
+        late = row.state is ItemState.RUNNING and bool(format.overdue(self._seconds_expected(item), self._seconds(row)))
         time = (self._time(row), self._part(_STATUS[ItemState.OK_WITH_ISSUES]) if late else muted)
         return [(tries, muted), (format.word(row.state), status), time]
 
     def _ahead(self, item: Item, muted: Style) -> tuple[str, Style | None]:
         """By how much an item is behind its plan, else how long it is expected to take."""
-        times = self._clock.items.get(item.id) if self._clock is not None else None
+        times = self._times(item)
         if times is not None and times.late >= 60:
             return f"late {format.estimate(times.late // 60 * 60)}", self._part(_STATUS[ItemState.OK_WITH_ISSUES])
-        estimate = times.estimate if times is not None else None
-        seconds = estimate.seconds if estimate is not None else item.estimate
-        return (f"~{format.estimate(seconds)}" if seconds else "", muted)
+        return (f"~{expected}" if (expected := self._expected(item)) else "", muted)
+
+    def _times(self, item: Item) -> Times | None:
+        return self._clock.items.get(item.id) if self._clock is not None else None
+
+    def _seconds_expected(self, item: Item) -> float | None:
+        """How long an item is expected to take; lines outside of the plan have their author's estimate."""
+        times = self._times(item)
+        return times.estimate.seconds if times is not None and times.estimate is not None else item.estimate
+
+    def _expected(self, item: Item) -> str:
+        seconds = self._seconds_expected(item)
+        return format.estimate(max(1.0, seconds)) if seconds else ""
 
     def _progress(self, row: Row, muted: Style) -> list[tuple[str, Style | None]]:
         count = row.count
@@ -304,6 +323,12 @@ class ChecklistTree(ScrollView, can_focus=True):
             return ""
         if last.running:
             seconds = self._seconds(row)
-            most = f" of ~{format.estimate(row.item.estimate)}" if row.item and row.item.estimate else ""
+            expected = self._expected(row.item) if row.item is not None else ""
+            most = f" of ~{expected}" if expected else ""
             return f" {format.duration(seconds)}{most}" if seconds is not None else ""
         return f" {format.duration(last.duration)}" if last.duration is not None and last.duration >= 1 else ""
+
+
+def _lateness(clock: Clock) -> tuple[int, ...]:
+    """What the late marks say, in minutes, and who is overdue: equal tuples draw equal lines."""
+    return tuple(int(times.late // 60) if times.late else -int(times.overdue > 0) for times in clock.items.values())

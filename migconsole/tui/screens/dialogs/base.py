@@ -295,6 +295,11 @@ class FormDialog(Dialog[dict[str, str]]):
                 first = field
         return first
 
+    def _insist(self, field: Field, why: str) -> None:
+        """Enter did nothing: say what is missing where the eye is, and not only beside the field."""
+        self.query_one("#dialog").border_subtitle = Content(f" enter: {field.label}: {why} ")
+        self.query_one(f"#check-{field.id}", Static).add_class("-insisted")
+
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Go on, or accept when everything is good."""
         # Whoever has typed is a person; an untouched form may have been opened by the Enter that is still down.
@@ -305,6 +310,7 @@ class FormDialog(Dialog[dict[str, str]]):
         bad = self._judge()
         if bad is not None:
             self.query_one(f"#field-{bad.id}", Input).focus()
+            self._insist(bad, bad.check(self.values()[bad.id]))
         elif at + 1 < len(ids):
             self.query_one(f"#{ids[at + 1]}", Input).focus()
         else:

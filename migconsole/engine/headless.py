@@ -128,6 +128,8 @@ class Headless:
 
     async def _gates(self, located: Located) -> None:
         """Cast the votes that were given, and stop where they do not open every gate before the item."""
+        if any(standing.passing is None for standing in self._session.gates.before(located)):
+            await self._way_back()
         for standing in self._session.gates.before(located):
             for role in (*standing.missing, *standing.stale):
                 if role in self._permissions.votes:
@@ -138,6 +140,14 @@ class Headless:
             if not standing.open:
                 why = "Roles vote in the console (V), or with --vote ROLE=GO:INITIALS; --attest-all never does."
                 raise _Halt(EXIT_STOPPED, f"{standing.reason}\n{why}")
+
+    async def _way_back(self) -> None:
+        """Say what whoever votes has to know: how old the way back is, and what it would lose by now."""
+        found = await self._session.looking_back.look()
+        if found is not None:
+            self._say(f"    way back: {found.badge} (at most {found.limit})")
+            for line in found.written:
+                self._say(f"    way back: {line}")
 
     async def _answer(self, located: Located, action: Answer) -> None:
         item = located.item

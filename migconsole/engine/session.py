@@ -29,6 +29,7 @@ from migconsole.engine.execution import Execution
 from migconsole.engine.first_change import FirstChange
 from migconsole.engine.gating import Gating
 from migconsole.engine.interlock import Interlock
+from migconsole.engine.looking_back import LookingBack
 from migconsole.engine.notifying import Notices
 from migconsole.engine.ports import (
     Database,
@@ -111,6 +112,7 @@ class Session:
         self.by_hand = ByHand(self._recorder, files, begin, self.attest, clock=time.time)
         self.notices = Notices(self._recorder, checklist, record or NoFiles(), sender, read_only=read_only)
         self.rollback = BackingOut(self._recorder, checklist, self, lambda: self.situation, desk, surroundings.project)
+        self.looking_back = LookingBack(self._recorder, checklist, self.rollback, self.clock.now, self.reopen)
 
     # What is -------------------------------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ from migconsole.tui.commands import Context
 from migconsole.tui.decisions import Decisions
 from migconsole.tui.rows import RowKind
 from migconsole.tui.screens.dialogs.base import Choice, ChoiceDialog, Field, FormDialog, at_least
-from migconsole.tui.screens.dialogs.gates import GateDialog
+from migconsole.tui.screens.dialogs.gates import FRESH, GateDialog
 
 _LISTED = 6
 """Deferred and forced lines that a dialog names; the rest are counted."""
@@ -86,8 +86,20 @@ class Conducting(Decisions):
             ballot = await self._app.ask(dialog)
             if ballot is None:
                 return
+            if ballot == FRESH:
+                await self._renew()
+                return
             await self._cast(*ballot)
             dialog = GateDialog(self._session, self._clock, at=dialog.at + 1)
+
+    async def _renew(self) -> None:
+        """Take the way back afresh: its items are reopened, and the first of them is gone to."""
+        question = "The backup and its proof are reopened and taken again; why?"
+        reason = await self._reason("A fresh backup", question, 3)
+        if reason is not None:
+            item = await self._session.looking_back.renew(reason)
+            self._screen.steps.go(item)
+            self._app.hint("reopened: run it (r), then its proof; the votes stay as they are")
 
     async def _cast(self, gate: str, role: str, vote: str) -> None:
         word = vote.upper()

@@ -498,3 +498,39 @@ def test_the_checklists_at_hand_are_listed_with_their_titles(tmp_path: Path, mon
         ("generic-sql.yaml", "SQL migration with psql"),
         ("prisma.yaml", "Prisma production migration"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("restore", "says"),
+    [
+        (
+            "boxes: {rol-drop: drop}",
+            "c.yaml:10:48: rollback[0].items[1].restore.boxes.rol-drop: no line of",
+        ),
+        ("boxes: {rol-drop: drop}", "has the id “rol-drop” (did you mean “roll-drop”?)"),
+        ("boxes: {first: drop}", "no line of the rollback procedure has the id “first”"),
+        ("boxes: {back: drop}", "the restore does not replace itself"),
+        ("boxes: {roll-drop: dropp}", "“dropp” is none of verify, drop, create (did you mean “drop”?)"),
+        ("boxes: [roll-drop]", "boxes are written ID: ROLE"),
+        ("prefer: [swap, in_place]", "restore.prefer[1]: “in_place” is none of swap"),
+        (
+            "prefer: swop",
+            "restore.prefer: “swop” is none of swap, side-restore, in-place, revert, app-only",
+        ),
+    ],
+)
+def test_what_a_restore_item_names_is_looked_up_where_the_file_is_read(restore: str, says: str) -> None:
+    text = f"""
+checklist: T
+phases:
+  - phase: P
+    at: T-0
+    sections: [{{section: S, items: [{{item: A, id: first}}]}}]
+rollback:
+  - section: R
+    items: [{{item: Drop, id: roll-drop}},
+      {{item: Back, id: back, restore: {{{restore}}}}}]
+"""
+    with pytest.raises(UsageError) as caught:
+        parse(text.encode(), "c.yaml")
+    assert says in caught.value.detail

@@ -12,10 +12,11 @@ import yaml
 from migconsole.domain.items import ItemState
 from tests.e2e.checklists import Desk
 from tests.e2e.test_rollback_wizard import SCRIPT, databases, rows, section, step, target
+from tests.waiting import wait_until
 
 S = ItemState
 REASON = "five orders are gone since the migration"
-FORWARD = ("--headless", "--allow", "mutating", "--attest-all", "rehearsed")
+FORWARD = ("--headless", "--allow", "mutating", "--attest-all", "rehearsed", "--vote", "DBA=GO:AS")
 
 
 def checklist(**restore: Any) -> dict[str, Any]:
@@ -30,6 +31,8 @@ def checklist(**restore: Any) -> dict[str, Any]:
             {"phase": "Before", "at": "T-1h", "sections": [section("Backup", backup, prove)]},
             {"phase": "Migration", "at": "T-0", "sections": [section("Apply", step("migrate", "./migrate.sh"))]},
         ],
+        "roles": ["DBA"],
+        "gates": [{"gate": "Go for T-0", "id": "go", "before": "Migration"}],
         "rollback": [
             section("Maintenance", step("stop", "echo stopped >> log"), {"item": "Tell the users", "id": "tell"}),
             section(
@@ -42,17 +45,35 @@ def checklist(**restore: Any) -> dict[str, Any]:
     }
 
 
-def migrated(desk: Desk, **restore: Any) -> Desk:
-    """A desk whose run is migrated, and has lost five rows by it."""
+def prepare(desk: Desk, **restore: Any) -> None:
+    """A table of a hundred rows, the checklist, and the script that migrates."""
     desk.database.psql("CREATE TABLE t AS SELECT generate_series(1, 100) AS id")
     desk.path.write_text(yaml.safe_dump(checklist(**restore), sort_keys=False), encoding="utf-8")
     script = desk.project / "migrate.sh"
     script.write_text(SCRIPT, encoding="utf-8")
     script.chmod(0o755)
+
+
+def migrated(desk: Desk, **restore: Any) -> Desk:
+    """A desk whose run is migrated, and has lost five rows by it."""
+    prepare(desk, **restore)
     done = desk.call("run", str(desk.path), *FORWARD)
     assert done.returncode == 0, done.stdout + done.stderr
     assert rows(desk) == 95
     return desk
+
+
+def test_the_gate_is_told_what_was_written_since_the_restore_point(desk: Desk) -> None:
+    prepare(desk)
+    taken = desk.call("run", str(desk.path), *FORWARD, "--stop-after", "prove")
+    assert taken.returncode == 0, taken.stdout + taken.stderr
+    desk.database.psql("INSERT INTO t SELECT generate_series(101, 107); DELETE FROM t WHERE id > 104")
+    counted = "SELECT n_tup_ins + n_tup_del FROM pg_stat_user_tables WHERE relname = 't'"
+    wait_until(lambda: desk.database.psql(counted) == "110", 30)
+    done = desk.call("resume", *FORWARD)
+    assert "way back: restore point ARMED, " in done.stdout
+    assert "rows written since the restore point: 7 inserted, 0 updated, 3 deleted" in done.stdout
+    assert "of WAL (of the whole server)" in done.stdout
 
 
 def back(desk: Desk, *arguments: str) -> subprocess.CompletedProcess[str]:

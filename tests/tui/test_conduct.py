@@ -9,14 +9,18 @@ from pathlib import Path
 import pytest
 from rich.cells import cell_len
 
-from migconsole.domain.checklist import Checklist, Gate
+from migconsole.domain.checklist import Checklist, Gate, Item, Job, Section, Step
 from migconsole.domain.clock import Clock, Level
+from migconsole.domain.events import Kind
 from migconsole.domain.gates import GateState
+from migconsole.domain.items import ItemState
+from migconsole.domain.rollback_survey import SessionGroup
 from migconsole.domain.rollback_time import Backout
 from migconsole.domain.tripwires import WireState
 from migconsole.tui.clock_line import clock_line
 from migconsole.tui.screens.dialogs.base import ChoiceDialog, FormDialog
 from migconsole.tui.screens.dialogs.gates import GateDialog
+from tests.desk import survey
 from tests.tui.driving import console
 from tests.tui.fakes import World, checklist
 
@@ -103,3 +107,56 @@ async def test_a_manual_item_is_claimed_and_given_up(tmp_path: Path) -> None:
         await c.until(lambda: "notify" in c.main.session.run.claims.held)
         await c.press("m")
         await c.until(lambda: "notify" not in c.main.session.run.claims.held)
+
+
+def backed_up() -> Checklist:
+    """A checklist whose first phase takes a backup and proves it, with a gate before its last."""
+    plain = gated()
+    items = (Item("backup", "Back up", Step(Job("backup"))), Item("prove", "Prove it", Step(Job("prove"))))
+    first = replace(plain.phases[0], sections=(Section("way", "Way back", items), *plain.phases[0].sections))
+    return replace(plain, phases=(first, *plain.phases[1:]))
+
+
+def proven(world: World) -> None:
+    """What a backup and its proof leave in the journal."""
+    taken = {"backup": "b1", "at": "2030-11-25T09:41:00+00:00", "side": "x__rb_0a1b2c3d"}
+    for item in ("backup", "prove"):
+        world.journal.put(
+            Kind.ITEM_MOVED, {"item": item, "move": "attest", "reason": "by hand", "value": "", "note": ""}
+        )
+    world.journal.put(Kind.RESTORE_POINT, taken | {"state": "armed"})
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)])
+async def test_the_gate_shows_what_was_written_since_the_restore_point(tmp_path: Path, size: tuple[int, int]) -> None:
+    world = World(tmp_path, list=backed_up())
+    async with console(world, size=size) as c:
+        proven(world)
+        await c.until(lambda: c.state("prove").done)
+        await c.press("V")
+        await c.shown(GateDialog)
+        await c.until(lambda: "1,204 inserted" in c.text())
+        assert "restore point ARMED" in c.text()
+        assert "at most 24 h" in c.text()
+        assert "81 MB of WAL" in c.text()
+        assert "31 of fulfillment-api as app" in c.text()
+        await c.press("f")
+        assert isinstance(c.app.screen, GateDialog), "the application has not stopped"
+
+
+async def test_once_the_application_has_stopped_a_fresh_backup_is_offered(tmp_path: Path) -> None:
+    world = World(tmp_path, list=backed_up())
+    world.desk.now = survey(sessions=(SessionGroup("migconsole/0a1b/pulse", "deploy", "local", 1),))
+    async with console(world) as c:
+        proven(world)
+        await c.until(lambda: c.state("prove").done)
+        await c.press("V")
+        await c.shown(GateDialog)
+        await c.until(lambda: "a fresh backup now loses nothing (f)" in c.text())
+        await c.press("f")
+        await c.shown(FormDialog)
+        await c.type("twelve hundred orders since")
+        await c.press("enter")
+        await c.until(lambda: c.state("backup") is ItemState.TODO and c.state("prove") is ItemState.TODO)
+        assert c.main.context().item is not None
+        assert c.main.context().item.id == "backup"

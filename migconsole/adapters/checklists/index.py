@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from migconsole.adapters.checklists import models
 from migconsole.adapters.checklists.names import path_id, slug
 from migconsole.adapters.checklists.problems import nearest, suggest
+from migconsole.adapters.checklists.restores import check_restore
 
 Path = tuple[Any, ...]
 Report = Callable[..., None]
@@ -55,6 +56,7 @@ class Index:
             self._claim(gate.id, slug(gate.gate), ("gates", n), self._gates)
         self._needs = {entry.path: self._resolved(entry) for entry in self._entries if entry.item.needs}
         self._find_circle()
+        self._check_restores()
 
     def id_of(self, path: Path) -> str:
         """The id of the item, tripwire or gate at a path."""
@@ -124,6 +126,16 @@ class Index:
             self._report(path, "an item cannot wait for itself or for the heading it stands under")
             return ""
         return target
+
+    def _check_restores(self) -> None:
+        back = [entry for entry in self._entries if entry.path[0] == "rollback"]
+        lines = [entry.id for entry in back if not entry.item.items]
+        for entry in self._entries:
+            ways = [(entry.path, entry.item.restore)]
+            ways += [((*entry.path, "alternatives", n), way.restore) for n, way in enumerate(entry.item.alternatives)]
+            for path, arguments in ways:
+                if isinstance(arguments, Mapping):
+                    check_restore(arguments, (*path, "restore"), entry.id, lines, self._report)
 
     def _find_circle(self) -> None:
         at = {self._at[path]: path for path in self._needs}

@@ -11,14 +11,19 @@ from textual.content import Content
 from migconsole.domain.gates import VALID, GateState, Standing, Vote
 from migconsole.domain.text import sanitise, sanitise_line
 from migconsole.domain.times import instant
+from migconsole.domain.way_back import WayBack
 from migconsole.engine.session import Session
 from migconsole.tui import format
 from migconsole.tui.bridge import RunChanged, Tick
 from migconsole.tui.format import Clock
+from migconsole.tui.lines import hang
 from migconsole.tui.screens.dialogs.base import Dialog
 
 Ballot = tuple[str, str, str]
 """Gate, role, and "go" or "no-go"."""
+
+FRESH: Ballot = ("", "", "fresh")
+"""The answer that asks for a fresh backup."""
 
 _STATES = {
     GateState.WAITING: ("WAITING", "bold $caution"),
@@ -36,11 +41,15 @@ class GateDialog(Dialog[Ballot]):
         ("up,k", "move(-1)", "Previous role"),
         ("g", "vote('go')", "GO"),
         ("n", "vote('no-go')", "NO-GO"),
+        ("f", "fresh", "Fresh backup"),
         ("escape", "back", "Back"),
     ]
 
     def __init__(self, session: Session, clock: Clock, *, at: int = 0, gate: str = "") -> None:
-        keys = "↑ ↓ role · g GO · n NO-GO · esc back" if not session.read_only else "read-only · esc back"
+        keys = "↑ ↓ role · g GO · n NO-GO · f fresh backup · esc back"
+        if session.looking_back.seen() is None:
+            keys = keys.replace("f fresh backup · ", "")
+        keys = "read-only · esc back" if session.read_only else keys
         super().__init__("Gates", "", clock, keys=keys)
         self._session = session
         self._places = [(gate.id, role) for gate in session.checklist.gates for role in gate.roles]
@@ -57,6 +66,19 @@ class GateDialog(Dialog[Ballot]):
         """Draw."""
         super().on_mount()
         self._draw()
+        if self._session.looking_back.seen() is not None:
+            self.run_worker(self._look(), group="way back", exclusive=True, exit_on_error=False)
+
+    async def _look(self) -> None:
+        await self._session.looking_back.look()
+        if self.is_attached:
+            self._draw()
+
+    def action_fresh(self) -> None:
+        """Take a fresh backup; what is asked next is why."""
+        seen = self._session.looking_back.seen()
+        if seen is not None and seen.quiet and not self._session.read_only and self.takes("f"):
+            self.dismiss(FRESH)
 
     def on_tick(self, message: Tick) -> None:
         """Votes grow stale while one looks."""
@@ -80,7 +102,7 @@ class GateDialog(Dialog[Ballot]):
 
     def _draw(self) -> None:
         now = self._session.clock.server(self.clock.utc())
-        texts: list[tuple[str, str]] = []
+        texts: list[tuple[str, str]] = _way_back(self._session.looking_back.seen(), self.text_width)
         place = 0
         for standing in self._session.gates.standings(now):
             texts += [("\n\n", "")] if texts else []
@@ -90,6 +112,27 @@ class GateDialog(Dialog[Ballot]):
                 texts += _role(role, votes.get(role), standing, marked=place == self._at, now=now)
                 place += 1
         self.update_body(Content.assemble(*texts))
+
+
+def _way_back(found: WayBack | None, width: int) -> list[tuple[str, str]]:
+    """What everybody who votes has to know of the way back."""
+    if found is None:
+        return []
+    style = "bold $caution" if found.stale else "bold"
+    texts = [("Way back  ", "$muted"), (sanitise_line(found.badge, 80), style), (f"  at most {found.limit}", "$muted")]
+    for line in found.written:
+        lost = "$caution" if line.startswith("!") or "unknown" in line else ""
+        texts += [("\n", ""), *hang(("          ", ""), sanitise_line(line, 300), lost, width)]
+    if found.others is not None:
+        texts += [("\n", ""), *hang(("          ", ""), *_who(found), width)]
+    return texts
+
+
+def _who(found: WayBack) -> tuple[str, str]:
+    if found.quiet:
+        return "nobody else is in the database: a fresh backup now loses nothing (f)", "$good"
+    names = ", ".join(sanitise_line(name, 60) for name in (found.others or ())[:4])
+    return f"in the database: {names}; a fresh backup is offered once they have left", "$muted"
 
 
 def _head(standing: Standing, now: datetime) -> list[tuple[str, str]]:

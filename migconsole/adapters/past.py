@@ -18,6 +18,7 @@ from migconsole.adapters.health_store import HealthReader
 from migconsole.adapters.journal.reading import read_events
 from migconsole.domain.checklist import Checklist
 from migconsole.domain.readings import Quality, Reading
+from migconsole.domain.restore_points import RestorePoint
 from migconsole.domain.reviews import Review
 from migconsole.domain.run import Run, fold
 from migconsole.domain.schema_diff import Fingerprint
@@ -72,6 +73,11 @@ class RunPast:
         """By the journal; where that cannot be read nothing was reviewed that counts."""
         self.moments()
         return self._run.reviews.newest
+
+    def restore_point(self) -> RestorePoint:
+        """By the journal; where that cannot be read there is none that counts."""
+        self.moments()
+        return self._run.restore_point
 
     def source(self) -> HealthSource:
         """The watcher's file."""

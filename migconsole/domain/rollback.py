@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -190,6 +191,11 @@ class DatabaseRow:
     def marker(self) -> Marker | None:
         """Our marker, None when it is not ours."""
         return parse_marker(self.comment)
+
+
+def half_dropped(expects: Iterable[tuple[str, int]], rows: Mapping[str, DatabaseRow]) -> str:
+    """Which of these databases (name, oid) has a DROP that was cut off, "" when none: nothing undoes that."""
+    return next((name for name, _ in expects if name in rows and rows[name].lost), "")
 
 
 def ours(row: DatabaseRow, app: str) -> bool:

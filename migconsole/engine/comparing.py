@@ -11,6 +11,7 @@ from migconsole.domain.checklist import Checklist
 from migconsole.domain.quantities import format_duration
 from migconsole.domain.readings import Reading
 from migconsole.domain.regression import sustained
+from migconsole.domain.restore_points import RestorePoint
 from migconsole.domain.reviews import Review
 from migconsole.domain.run import Run
 from migconsole.domain.schema_diff import Fingerprint
@@ -70,6 +71,9 @@ class Past(Protocol):
 
     def review(self) -> Review | None:
         """The newest review of migration files, None when there was none."""
+
+    def restore_point(self) -> RestorePoint:
+        """The restore point that a rollback would use; one of state none where there is none."""
 
     def times(self, key: str) -> Sequence[tuple[float, tuple[float, ...]]]:
         """Response times in seconds that were measured before, by what was asked: (Unix time, times), oldest first."""

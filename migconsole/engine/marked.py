@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from migconsole.domain.quantities import format_duration
+from migconsole.domain.restore_points import NOTHING, RestorePoint
 from migconsole.domain.reviews import Review
 from migconsole.domain.schema_diff import Fingerprint
 from migconsole.domain.snapshots import STATEMENTS, Snapshot
@@ -78,6 +79,10 @@ class MarkedPast:
     def review(self) -> Review | None:
         """None: there are no migration files here."""
         return None
+
+    def restore_point(self) -> RestorePoint:
+        """None: nothing is rolled back from here."""
+        return NOTHING
 
     def times(self, key: str) -> Sequence[tuple[float, tuple[float, ...]]]:
         """None were measured."""

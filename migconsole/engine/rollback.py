@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from migconsole.domain.rollback import half_dropped
 from migconsole.domain.rollback_deeds import swap_plan
 from migconsole.domain.rollback_plan import Act, Course, Deed, Outcome, Plan, PlanStep, StepReport, Strategy, Verdict
 from migconsole.domain.rollback_survey import Blocker, Survey
@@ -307,6 +308,9 @@ class _Execution:
         The lock is only to be had once the old connection's backend is gone, so nothing can change afterwards.
         """
         await self._take_again(lost)
+        if step.no_return and (name := half_dropped(step.expects, await self.operator.rows())):
+            self._committed = True
+            raise TargetError(f"The DROP of {name} was cut off: its data is gone, only its end is left") from lost
         if step.act in (Act.CHECK, Act.READ_BACK):
             await self._act(step)
             return True

@@ -30,6 +30,7 @@ CHECKS_NOW = (
     "query_performance",
     "regression",
     "response_time",
+    "restore_point",
     "reviewed_files",
     "rollback_feasible",
     "schema_fingerprint",
@@ -41,7 +42,7 @@ CHECKS_NOW = (
     "tables_exist",
     "target",
 )
-CHECKS_LATER = ("restore_point",)
+CHECKS_LATER: tuple[str, ...] = ()
 CHECKS = (*CHECKS_NOW, *CHECKS_LATER)
 """Built-in checks; those of ``CHECKS_LATER`` load and say “not available yet” when they are run."""
 

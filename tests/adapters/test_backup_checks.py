@@ -30,6 +30,16 @@ async def test_tools_that_fit_and_may_read_pass(database: Database) -> None:
     assert result.observations[0].values["same_major"] is True
 
 
+async def test_the_tools_need_a_folder_that_is_ours(database: Database, tmp_path: Path) -> None:
+    result = await check(database, "backup_tools", directory=str(tmp_path / "new"))
+    assert result.judgement is True, result.lines
+    assert result.observations[0].values["free"] > 0
+    os.chmod(tmp_path, 0o777)
+    result = await check(database, "backup_tools", directory=str(tmp_path))
+    assert result.judgement is False
+    assert "chmod it to 700" in result.reason
+
+
 async def test_a_role_that_may_not_read_everything_fails(database: Database) -> None:
     database.psql("CREATE TABLE hidden (a int); CREATE ROLE check_reader LOGIN")
     try:

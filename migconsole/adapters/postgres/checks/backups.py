@@ -35,21 +35,27 @@ _NOBODY = "0" * 12
 @check(
     "backup_tools",
     "Client programs that fit the server are here, and pg_dump can read the schema with this role.",
+    arguments={"directory": "folder of the backups, which must be ours to write; without it none is looked at"},
     values={
         "version": "version of the client programs that a backup would use",
         "same_major": "whether they are of the server's major",
         "compression": "zstd:3, or gzip",
         "readable": "whether pg_dump could read the schema; null when that took too long",
+        "free": "bytes free in the directory; null without one, or when unknown",
     },
 )
 async def backup_tools(probe: Probe, arguments: Mapping[str, Any]) -> CheckResult:
     """A version that fits is not enough: a trial dump of the schema shows whether the role may read everything."""
     found = Findings()
+    given = text(arguments, "directory")
+    free = await asyncio.to_thread(_folder, probe.path(given), found) if given else None
+    if free is not None:
+        found.note(f"{format_size(free)} free there")
     try:
         choice = await asyncio.to_thread(lambda: choose(find_clients(), probe.target, probe.identity.version))
     except MigconsoleError as error:
         found.bad(f"{error.title}: {error.detail} {error.remedy}")
-        return found.result({"version": None, "same_major": None, "compression": None, "readable": False})
+        return found.result({"version": None, "same_major": None, "compression": None, "readable": False, "free": free})
     clients = choice.clients
     found.good(f"client programs {clients.version} in {clients.bindir}: {choice.why}")
     if not choice.same_major:
@@ -61,6 +67,7 @@ async def backup_tools(probe: Probe, arguments: Mapping[str, Any]) -> CheckResul
             "same_major": choice.same_major,
             "compression": choice.compression or "gzip",
             "readable": readable,
+            "free": free,
         }
     )
 
@@ -155,7 +162,7 @@ async def backup_stored(probe: Probe, arguments: Mapping[str, Any]) -> CheckResu
     values: dict[str, Any] = dict.fromkeys(("whole", "private", "copied", "elsewhere", "size"))
     given, copy = text(arguments, "backup"), text(arguments, "copy")
     if not given:
-        found.unknown("no backup is named: write {name: backup_stored, backup: ${backup_path}}")
+        found.unknown("no backup is named: write {name: backup_stored, backup: ${backup.path}}")
         return found.result(values)
     path = probe.path(given)
     backup = await _verified(path, "the backup", found)

@@ -18,9 +18,9 @@ import pytest
 
 from migconsole.adapters.backup import directory as storage
 from migconsole.demo.server import EmbeddedServer
-from migconsole.domain.rollback import Mark, parse_marker, side_name
+from migconsole.domain.rollback import Mark, next_name, parse_marker, side_name
 from migconsole.errors import MigconsoleError
-from tests.adapters.restoring import backed_up, command, environment, manifest_of, migconsole
+from tests.adapters.restoring import backed_up, command, environment, folded, manifest_of, migconsole, opened_run
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.kill
@@ -164,3 +164,62 @@ def test_a_proof_that_is_killed_arms_nothing_and_the_next_one_does(
     assert marker is not None
     assert (is_open, marker.step) == ("f", Mark.ARMED)
     assert os.path.exists(backup / "ROLLBACK-BY-HAND.sql")
+
+
+@pytest.mark.parametrize("death", DEATHS, ids=lambda death: death.__name__)
+@pytest.mark.parametrize("moment", ["created", "copied", "verified", "closed", "exchanged"])
+def test_proving_anew_never_leaves_the_run_without_an_armed_copy(
+    shop: EmbeddedServer, tmp_path: Path, moment: str, death: Death
+) -> None:
+    """The old copy is armed until the new one is, whatever dies in between; the two change names in one transaction."""
+    url = shop.url("shop")
+    shop.psql("ALTER SYSTEM SET fsync = on")  # a killed server must still know what it has answered
+    shop.psql("SELECT pg_reload_conf()")
+    run = opened_run(shop, url, tmp_path)
+    first = backed_up(shop, url, tmp_path / "first", "--run", run)
+    assert migconsole(shop, "prove", first, "--target", url, "--keep-armed", "--run", run).code == 0
+    owner = folded(run).run_id
+    side, following = side_name("shop", owner), next_name("shop", owner)
+    shop.psql("INSERT INTO small VALUES (2)", "shop")
+    second = backed_up(shop, url, tmp_path / "second", "--run", run)
+    old, new = manifest_of(first)["id"], manifest_of(second)["id"]
+
+    def row(name: str) -> str:
+        return shop.psql(
+            "SELECT datallowconn, coalesce(shobj_description(oid, 'pg_database'), '') FROM pg_database "
+            f"WHERE datname = '{name}'"
+        )
+
+    def armed() -> str:
+        """The backup that is armed under the name that a rollback looks for."""
+        is_open, _, text = row(side).partition("|")
+        marker = parse_marker(text)
+        assert is_open == "f", "closed at every moment"
+        assert marker is not None
+        assert marker.step is Mark.ARMED
+        return marker.backup
+
+    moments: dict[str, Callable[[], object]] = {
+        "created": lambda: row(following),
+        "copied": lambda: shop.psql("SELECT 1 FROM pg_class WHERE relname = 'big_pkey'", following),
+        "verified": lambda: "verified" in row(following),
+        "closed": lambda: row(following).startswith("f|"),
+        "exchanged": lambda: armed() == new,
+    }
+    process = subprocess.Popen(
+        command("prove", second, "--target", url, "--keep-armed", "--run", run),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=environment(shop),
+    )
+    until_dead(process, shop, moments[moment], death)
+    assert armed() in (old, new)
+    assert moment != "exchanged" or armed() == new
+    said = migconsole(shop, "prove", second, "--target", url, "--keep-armed", "--run", run)
+    assert said.code == 0, said.complaint
+    assert armed() == new
+    assert row(following) == ""
+    assert folded(run).restore_point.backup == new
+    shop.psql(f"ALTER DATABASE {side} WITH ALLOW_CONNECTIONS true")
+    assert shop.psql("SELECT count(*) FROM small", side) == "2"
+    assert shop.psql("SELECT count(*) FROM big", side) == "120000"

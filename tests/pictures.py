@@ -63,7 +63,11 @@ async def _scenes(app: MigconsoleApp, pilot: Pilot[int], session: Session) -> No
         (PICTURES / f"{name}.svg").write_text(app.export_screenshot(title="migconsole"), encoding="utf-8")
 
     async def until(condition: Callable[[], bool]) -> None:
-        await eventually(condition, timeout=60)
+        try:
+            await eventually(condition, timeout=60)
+        except AssertionError:
+            keep("stuck")
+            raise
         await pilot.pause()
 
     await until(lambda: isinstance(app.screen, MainScreen) and "tps" in _text(app) and "tps n/a" not in _text(app))
@@ -78,13 +82,13 @@ async def _scenes(app: MigconsoleApp, pilot: Pilot[int], session: Session) -> No
     await pilot.pause(0.6)
     keep("confirm")
     await pilot.press("y")
-    await until(lambda: "applied in" in _text(app))
-    await until(lambda: session.run.record("migrate").last is not None and "[3/" in _text(app))
-    keep("main")
+    await until(lambda: session.run.record("migrate").last is not None and "[1/" in _text(app))
     await pilot.press("D", "2")
-    await until(lambda: isinstance(app.screen, HealthScreen) and "apply" in _text(app))
+    await until(lambda: isinstance(app.screen, HealthScreen) and "holds up" in _text(app))
     keep("health")
     await pilot.press("escape")
+    await until(lambda: isinstance(app.screen, MainScreen) and "[2/" in _text(app))
+    keep("main")
     await session.finished("migrate", 1)
     await pilot.press("t")
     await pilot.pause(0.5)
@@ -115,7 +119,7 @@ async def _wizard(
 
 
 async def record(demo: Demo) -> None:
-    """Carry a second run to its end, then picture its sign-off and, where there is a browser, its report."""
+    """Carry a run to its end, then picture its sign-off and, where there is a browser, its report."""
     options = Options(state_dir=str(demo.state_dir), variables=demo.variables, project=demo.project, actor="Ada (DBA)")
     session = await create("prisma", options)
     await session.open()
@@ -154,11 +158,11 @@ def _text(app: MigconsoleApp) -> str:
 
 
 def main() -> None:
-    """Draw all pictures; the demo and its server are gone afterwards."""
-    with Demo(progress=print) as demo:
-        os.environ.update(demo.environment)
-        asyncio.run(draw(demo))
-        asyncio.run(record(demo))
+    """Draw all pictures, each half on a demo of its own; they and their servers are gone afterwards."""
+    for part in (draw, record):
+        with Demo(progress=print) as demo:
+            os.environ.update(demo.environment)
+            asyncio.run(part(demo))
 
 
 if __name__ == "__main__":

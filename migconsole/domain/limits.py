@@ -136,10 +136,11 @@ RULES: tuple[Rule, ...] = (
     ),
     _rule(
         "migration_session.vanished",
-        "running",
-        None,
-        1,
-        "a step is running and the migration's session is not on the server",
+        "gone_s",
+        5.0,
+        30.0,
+        "a step is running and its session has been gone from the server for {value}",
+        unit="s",
         where=(("found", "=", _FALSE), ("running", "=", _TRUE)),
     ),
     _rule(

@@ -171,13 +171,11 @@ def _migration(look: Look) -> tuple[Text, ...]:
     age, _, good = overview.state_of(look, reading, "P")
     old = () if good else ((f"  {age}", "$caution"),)
     if not row.get("found"):
-        if not row.get("running"):
+        gone = row.get("gone_s")
+        if gone is None:
             return ()
-        return (
-            ("Migration: ", "$muted"),
-            ("its session is not on the server", "bold $caution" if good else "$stale"),
-            *old,
-        )
+        text = f"its session has been gone from the server for {format.duration(gone)}"
+        return (("Migration: ", "$muted"), (text, "bold $caution" if good else "$stale"), *old)
     others = f" (1 of {len(reading.rows)})" if len(reading.rows) > 1 else ""
     texts: list[Text] = [
         ("Migration backend ", "$muted"),

@@ -605,3 +605,28 @@ def test_the_first_look_is_told_as_a_part_of_a_minute() -> None:
     assert meter.share == pytest.approx(0.2 / 60)
     now[0] += 60
     assert meter.share == 0.0
+
+
+async def test_a_session_is_gone_only_when_the_running_step_had_one(looked_at: Database, probes: Probes) -> None:
+    application = "mc/f00dface/12345679"
+    running = type(probes.watched)(app_names=(application,), running=True)
+
+    async def seen() -> tuple[bool, float | None]:
+        (row,) = (await probes.run_probe("migration_session")).rows
+        return row["found"], row.get("gone_s")
+
+    probes.watched = running
+    assert await seen() == (False, None), "a step that has not come to the database yet has lost nothing"
+    async with harness.client(looked_at.url, application):
+        assert await seen() == (True, None)
+    gone = await eventually(lambda: _gone(probes))
+    assert gone > 0
+    probes.watched = type(probes.watched)(app_names=(application,), running=False)
+    assert await seen() == (False, None)
+    probes.watched = running
+    assert await seen() == (False, None), "the next step starts anew"
+
+
+async def _gone(probes: Probes) -> float | None:
+    (row,) = (await probes.run_probe("migration_session")).rows
+    return None if row["found"] else row["gone_s"]

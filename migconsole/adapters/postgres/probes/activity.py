@@ -340,9 +340,24 @@ def migration_session(look: Pass) -> Shaped:
                 "lock_timeout_s": watched.lock_timeout,
             }
         )
+    gone = _gone(look, bool(rows))
     if not rows:
-        rows.append({"found": False, "running": watched.running, "lock_timeout_s": watched.lock_timeout})
+        lock_timeout = watched.lock_timeout
+        rows.append({"found": False, "running": watched.running, "gone_s": gone, "lock_timeout_s": lock_timeout})
     return judged(look, rows)
+
+
+def _gone(look: Pass, found: bool) -> float | None:
+    """Seconds since the running step's session was last seen; None where the step has had none, or nothing runs.
+
+    A script may well be between two of its commands, and a step that has not come to the database yet has lost nothing.
+    """
+    memory = look.memory("migration_session")
+    if not look.shared.watched.running:
+        memory.clear()
+    elif found:
+        memory["seen"] = look.now
+    return look.now - memory["seen"] if "seen" in memory and not found else None
 
 
 def idle_in_xact(look: Pass) -> Shaped:

@@ -210,12 +210,12 @@ _PULSE_PROBES = (
         columns(
             "found bool, running bool, pid pid, found_by, state, wait_type, wait_event, query_s s, xact_s s,"
             " locks_held count, locks_wanted count, waits_for count, holds_up count, oldest_victim_s s, summary,"
-            " lock_timeout_s s, application, user, query, backend_start time"
+            " lock_timeout_s s, gone_s s, application, user, query, backend_start time"
         ),
         ("activity", "locks", "blocking"),
         ("pid", "backend_start"),
         "migration_session",
-        about="One row with found = false when there is none; running says whether a step expects one.",
+        about="One row with found = false when there is none; gone_s: since the running step's session was last seen.",
     ),
     Probe(
         6,

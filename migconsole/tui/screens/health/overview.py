@@ -194,9 +194,10 @@ def _migration(look: Look) -> list[tuple[str, str]]:
         return [label, (age, style)]
     row = foremost(reading.rows)
     if not row.get("found"):
-        missing = bool(row.get("running"))
-        text = "■ a step is running and its session is not on the server" if missing else "no session of a step"
-        return [label, (text, "bold $danger" if missing and good else "$muted"), (f"  {age}", style)]
+        gone = row.get("gone_s")
+        missing = f"■ the running step's session has been gone from the server for {format.duration(gone or 0)}"
+        text = "no session of a step" if gone is None else missing
+        return [label, (text, "bold $danger" if gone is not None and good else "$muted"), (f"  {age}", style)]
     summary, worse = text_of(row, "summary"), victims_style(look, row)
     others = f"(1 of {len(reading.rows)}) " if len(reading.rows) > 1 else ""
     texts = [label, (f"pid {row.get('pid')} {others}", "bold" if good else "$stale")]

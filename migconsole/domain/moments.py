@@ -62,6 +62,10 @@ class Moment:
     counting: bool = True
 
 
+COUNTERS = frozenset("rpmf")
+"""Kinds of relations that have row counters; a manifest also names views and sequences among what it describes."""
+
+
 def from_manifest(manifest: Mapping[str, Any]) -> Moment:
     """The moment that a backup's ``manifest.json`` describes; what it leaves out is unknown."""
     target = manifest.get("target") or {}
@@ -76,6 +80,7 @@ def from_manifest(manifest: Mapping[str, Any]) -> Moment:
             _number(entry.get("n_tup_del")),
         )
         for entry in manifest.get("tables") or ()
+        if entry.get("kind", "r") in COUNTERS
     ]
     sequences = [
         # A sequence that was never called stands on its first value without having given it out.

@@ -143,7 +143,9 @@ def test_a_manifest_is_read_as_it_is_written_and_gaps_are_unknown() -> None:
             "stats_reset": None,
             "tables": [
                 {"schema": "public", "name": "a", "oid": 1, "rows": 3, "n_tup_ins": 3, "n_tup_upd": 0, "n_tup_del": 0},
-                {"schema": "public", "name": "b", "oid": 2, "rows": 3},
+                {"schema": "public", "name": "b", "oid": 2, "rows": 3, "kind": "r"},
+                {"schema": "public", "name": "s", "oid": 3, "kind": "S"},
+                {"schema": "public", "name": "v", "oid": 4, "kind": "v"},
             ],
             "sequences": [
                 {"schema": "public", "name": "s", "last_value": 1, "is_called": False},
@@ -152,6 +154,7 @@ def test_a_manifest_is_read_as_it_is_written_and_gaps_are_unknown() -> None:
         }
     )
     assert found.database_oid == 5
+    assert [table.name for table in found.tables] == ["a", "b"], "a view or a sequence is no table that was dropped"
     assert found.tables[1].inserted is None
     assert [sequence.last_value for sequence in found.sequences] == [None, 1]
     assert preview(found, found).tables[0].table == "public.b", "what is unknown stands first"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -47,6 +48,12 @@ def test_a_console_and_a_watcher_tell_each_thing_once_and_ring(desk: Desk, recei
     assert desk.ended("break").outcome == "failed"
     wait_until(lambda: len(desk.events(Kind.NOTIFIED)) == 2, 30)
     console.wait_for("failed: failed: Break")
+    # In the terminal's own bytes: one message of its kind (OSC 9), after the bell; nothing rings for what is no haste.
+    assert re.findall(rb"\x07?\x1b\]9;([^\x07\x1b]*)\x07", console.raw) == [
+        f"migconsole failed: failed: Break ({'; '.join(desk.ended('break').reasons)})".encode()
+    ]
+    bells = re.sub(rb"\x1b\][^\x07\x1b]*(\x07|\x1b\\)", b"", console.raw).count(b"\x07")
+    assert bells == 1
     assert [message["title"] for message in receiver.received[1:]] == ["A small run · hold", "A small run · failed"]
     for event in desk.events(Kind.NOTIFYING):
         assert event.data["to"] == "${pager}"

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import signal
+import sqlite3
+from typing import Any
 
 from migconsole.domain.events import Kind
 from migconsole.domain.items import ItemState
@@ -21,6 +24,35 @@ ITEMS = (
     {"item": "Look around", "id": "look"},
     {"item": "Look again", "id": "again"},
 )
+
+
+GATED: dict[str, Any] = {
+    "roles": ["Database Admin", "QA Lead"],
+    "phases": [
+        {"phase": "Before", "at": "T-1h", "sections": [{"section": "Ready", "items": list(ITEMS[1:])}]},
+        {"phase": "Execution", "at": "T-0", "sections": [{"section": "Changes", "items": [ITEMS[0]]}]},
+    ],
+    "gates": [{"gate": "Go for T-0", "id": "go", "before": "Execution"}],
+}
+
+
+def vote(console: Console, desk: Desk, row: int, key: str, initials: str, reason: str = "") -> None:
+    """Cast the vote of the role in a row of the polls."""
+    votes = len(desk.events(Kind.GATE_VOTED))
+    console.press("V")
+    console.wait_for("n NO-GO")
+    pause()
+    console.press(*"j" * row, key)
+    console.wait_for("initials of the")
+    console.type(initials)
+    if reason:
+        console.press("tab")
+        console.wait_for(re.compile(r"reason[^\n]*\n[^\n]*▌"))
+        console.type(reason)
+    accept(console, "enter", lambda: len(desk.events(Kind.GATE_VOTED)) > votes)
+    console.wait_for("n NO-GO")
+    console.press("escape")
+    console.wait_gone("n NO-GO")
 
 
 def watches(console: Console) -> bool:
@@ -113,3 +145,89 @@ def test_keys_pressed_in_both_at_once_leave_one_truth(desk: Desk) -> None:
     wait_until(lambda: watches(first) != watches(second), 10, "one of them drives")
     assert len(desk.events(Kind.LEASE_TAKEN)) == 2
     desk.assert_whole()
+
+
+def test_one_drives_while_the_other_votes_and_claims(desk: Desk) -> None:
+    desk.write(**GATED)
+    desk.database.psql("CREATE TABLE ran (x int)")
+    first = desk.run("--as", "ann", columns=160)
+    second = desk.resume("--as", "bob", columns=160)
+    second.wait_until(lambda: watches(second), 20, "the second console watches")
+    # Who is here stands in both headers.
+    first.wait_until(lambda: "with bob" in first.screen()[0], 20, "the header names the other console")
+    second.wait_until(lambda: "with ann" in second.screen()[0], 20, "the header names the other console")
+
+    # What bob claims is bob's to attest, and not ann's any more.
+    select(second, "Look again")
+    second.press("m")
+    first.wait_for("claimed by bob")
+    select(first, "Look again")
+    first.press("space")
+    first.wait_for("bob has claimed it")
+    second.press("space")
+    second.wait_for("enter attests")
+    accept(second, "enter", lambda: desk.record("again").state is ItemState.ATTESTED)
+    assert desk.record("again").actor == "bob"
+    # The gate: a NO-GO of the watching console keeps it closed; its GO, with the driver's, opens it.
+    vote(first, desk, 0, "g", "AN")
+    vote(second, desk, 1, "n", "BO", "the users are still in")
+    select(first, "Apply")
+    first.press("r")
+    first.wait_for("NO-GO from QA Lead (BO): the users are still in")
+    assert not desk.events(Kind.ATTEMPT_STARTED)
+    vote(second, desk, 1, "g", "BO")
+    (desk.project / "end").touch()
+    select(first, "Apply")
+    desk.start(first, "apply")
+    assert desk.ended("apply").outcome == "passed"
+    assert [event.actor for event in desk.events(Kind.GATE_VOTED)] == ["ann", "bob", "bob"]
+    assert len(desk.events(Kind.GATE_PASSED)) == 1
+    desk.assert_whole()
+
+
+def test_a_driver_that_fell_silent_is_displaced_with_a_reason_and_sees_it_when_it_wakes(desk: Desk) -> None:
+    desk.write(*ITEMS)
+    first = desk.run("--as", "ann")
+    second = desk.resume("--as", "bob")
+    second.wait_until(lambda: watches(second), 20, "the second console watches")
+    first.kill(signal.SIGSTOP)
+    silent(desk, "ann")
+    take_over(second, "ann does not answer the phone")
+    second.wait_until(lambda: not watches(second), 10, "it drives")
+    taken = desk.events(Kind.LEASE_TAKEN)[-1]
+    assert (taken.actor, taken.data["reason"]) == ("bob", "ann does not answer the phone")
+    first.kill(signal.SIGCONT)
+    first.wait_until(lambda: watches(first), 20, "it sees that it was displaced")
+    first.press("space")
+    first.wait_for("this console watches; H takes over")
+    assert not desk.events(Kind.ITEM_MOVED)
+    told = desk.call("report", desk.directory.name).stdout
+    assert "another console took over" in told
+    assert "ann does not answer the phone" in told
+    desk.assert_whole()
+
+
+def silent(desk: Desk, actor: str) -> None:
+    """Let two minutes pass since a console's last heartbeat; the journal itself is left alone."""
+    with sqlite3.connect(desk.directory / "run.db", timeout=10) as db:
+        changed = db.execute("UPDATE presence SET beat = beat - 120 WHERE actor = ?", (actor,)).rowcount
+    db.close()
+    assert changed == 1
+
+
+def pane(console: Console) -> int:
+    """The row of the item pane's frame."""
+    return next(number for number, line in enumerate(console.screen()) if "─ Item ─" in line)
+
+
+def select(console: Console, title: str) -> None:
+    """Put the cursor on an item, from the top on."""
+
+    def shown() -> str:
+        return console.screen()[pane(console) + 1].rpartition("││")[2].strip(" │")
+
+    console.press("g")
+    console.wait_until(lambda: shown() == "Before", 10, "the cursor is at the top")
+    while (now := shown()) != title:
+        console.press("j")
+        console.wait_until(lambda before=now: shown() != before, 10, f"below {now} lies {title}")  # type: ignore[misc]

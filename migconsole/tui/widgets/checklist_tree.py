@@ -76,13 +76,21 @@ class ChecklistTree(ScrollView, can_focus=True):
         self.rebuild()
 
     def tick(self, now: datetime, clock: Clock) -> bool:
-        """Let time go on; whether a line came late, or later by a minute, since it was drawn."""
+        """Let time go on; whether a line came late, or later by a minute, since it was drawn.
+
+        Only lines whose clock moves are drawn again: a screen of them each second is what a slow link notices.
+        """
         late = _lateness(clock)
         moved = late != self._late
         self._now, self._clock, self._late = now, clock, late
-        if moved or (self._run is not None and next(self._run.running(), None) is not None):
+        if moved:
             self.refresh()
-        return moved
+            return True
+        first = self.scroll_offset.y
+        for index in range(first, min(len(self.rows), first + self.size.height)):
+            if self.rows[index].state is ItemState.RUNNING:
+                self.refresh_line(index)
+        return False
 
     def rebuild(self) -> None:
         """Make the lines again after the run, the filter or a fold changed."""

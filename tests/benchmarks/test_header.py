@@ -68,7 +68,8 @@ async def test_a_second_of_the_header_costs_a_hundredth_of_a_core(tmp_path: Path
         lines = await mean(marks) - idle
         whole = await mean(tree.refresh) - idle
     print(
-        f"\neach second at 200×60, {LINES + 17} lines, of a core: header {100 * header:.2f} % (bound {100 * LIMIT:.0f} %), "
+        f"\neach second at 200×60, {LINES + 17} lines, of a core: header {100 * header:.2f} % "
+        f"(bound {100 * LIMIT:.0f} %), "
         f"reckoning in it {100 * reckoning:.2f} %, late and running marks {100 * lines:.2f} %; "
         f"the whole pane would be {100 * whole:.2f} %, {whole / max(lines, 1e-9):.1f} × the marks"
     )

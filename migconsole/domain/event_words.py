@@ -220,6 +220,9 @@ _TELLERS: Mapping[str, Callable[[Any, Names], str]] = {
     Kind.ITEM_MOVED: _moved,
     Kind.ITEM_SENSED: _sensed,
     Kind.ITEM_COVERED: _covered,
+    Kind.EXAMINED: lambda data, known: (
+        f"{_named(data, known)}: what attempt {data.get('attempt')} left behind, {len(data.get('lines', ()))} lines"
+    ),
     Kind.VARIABLE_SET: lambda data, known: f"{data.get('name', '')} = {data.get('value', '')}",
     Kind.NOTE: _note,
     Kind.HOLD: _held,

@@ -49,6 +49,8 @@ class Kind(StrEnum):
     REVIEW_OUTDATED = "review.outdated"
     # A line of the rollback procedure that the chosen strategy did, or does without: a fact with the attempt's key.
     ITEM_COVERED = "item.covered"
+    # What a change that did not end well has left behind in the database: a fact with the attempt's key.
+    EXAMINED = "examined"
     # The decision to roll back, and to call it off: made in the wizard, before anything is done.
     ROLLBACK_ENGAGED = "rollback.engaged"
     ROLLBACK_STOOD_DOWN = "rollback.stood-down"

@@ -43,7 +43,7 @@ class Attempt:
     ``outcome`` is "" while it runs, else a key of OUTCOME_MOVES. ``signals`` are the stop rungs that were sent,
     ``survivors`` the processes that outlived it and can still be stopped. ``console`` is the one that started it,
     ``job`` the name of a built-in job, ``arguments`` what was decided for it at its start, ``reason`` what was typed to
-    start it all the same.
+    start it all the same. ``examined`` are lines about what it has left behind, where it did not end well.
     ``by_hand`` is set where a person executed the text elsewhere and told what came of it.
     """
 
@@ -67,6 +67,7 @@ class Attempt:
     masked: int = 0
     reasons: tuple[str, ...] = ()
     lines: tuple[str, ...] = ()
+    examined: tuple[str, ...] = ()
     captured: Mapping[str, str] = field(default_factory=dict)
     signals: tuple[str, ...] = ()
     adopted: int = 0
@@ -443,6 +444,10 @@ def _attempt(run: Run, event: Event) -> Attempt:
     raise KeyError(f"{data['item']} attempt {data['attempt']}")
 
 
+def _examined(run: Run, event: Event) -> None:
+    _attempt(run, event).examined = tuple(str(line) for line in event.data["lines"])
+
+
 def _attempt_adopted(run: Run, event: Event) -> None:
     _attempt(run, event).adopted += 1
 
@@ -593,6 +598,7 @@ _HANDLERS: dict[str, Callable[[Run, Event], None]] = {
     Kind.ALARM_ACKNOWLEDGED: _alarm_acknowledged,
     Kind.RUN_ENDED: _ended,
     Kind.ITEM_COVERED: _item_covered,
+    Kind.EXAMINED: _examined,
     Kind.ROLLBACK_ENGAGED: lambda run, event: run.engagement.engaged(event),
     Kind.ROLLBACK_STOOD_DOWN: lambda run, event: run.engagement.stood_down(event),
     Kind.RESTORE_POINT: lambda run, event: run.restore_points.stated(event),

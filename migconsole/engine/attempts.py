@@ -17,6 +17,7 @@ from migconsole.domain.events import Kind
 from migconsole.domain.outcomes import JobOutcome
 from migconsole.domain.run import Attempt
 from migconsole.engine import findings
+from migconsole.engine.doctoring import Doctor
 from migconsole.engine.execution import SERVER_PATIENCE, Execution
 from migconsole.engine.ports import JobPhase, Jobs, JobStatus, RunFiles
 from migconsole.engine.recorder import Recorder
@@ -53,6 +54,7 @@ class Attempts:
         jobs: Jobs,
         execution: Execution,
         console: str,
+        doctor: Doctor,
     ) -> None:
         self._checklist = checklist
         self._recorder = recorder
@@ -60,6 +62,7 @@ class Attempts:
         self._jobs = jobs
         self._execution = execution
         self._console = console
+        self._doctor = doctor
         self._live: dict[Key, asyncio.Task[None]] = {}
         self._beginning: set[asyncio.Task[Attempt]] = set()
         self._busy: set[Key] = set()
@@ -277,6 +280,7 @@ class Attempts:
         key = f"attempt.ended:{attempt.item}:{attempt.number}"
         await self._recorder.record(Kind.ATTEMPT_ENDED, data, key=key)
         await findings.record_covered(self._recorder, self._item(attempt.item), attempt, outcome)
+        await self._doctor.after(attempt, outcome.outcome)
         self._busy.discard(_key(attempt))
 
     def _follow(self, attempt: Attempt, work: Callable[[], Awaitable[None]]) -> None:

@@ -203,7 +203,7 @@ class Headless:
         self._say(self._line(located))
         attempt = record.last
         if attempt is not None and attempt.outcome != "passed":
-            for line in (*attempt.reasons, *attempt.lines[:5]):
+            for line in (*attempt.reasons, *attempt.lines[:5], *attempt.examined):
                 self._say(f"      {line}")
         if record.state is ItemState.FAILED:
             raise _Halt(EXIT_FAILED, f"“{located.item.title}” failed; its output: {self._output(located)}")

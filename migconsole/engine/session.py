@@ -25,6 +25,7 @@ from migconsole.engine.backing_out import BackingOut, RollbackDesk
 from migconsole.engine.by_hand import ByHand
 from migconsole.engine.clocking import Clocking
 from migconsole.engine.conduct import Conduct
+from migconsole.engine.doctoring import Doctor
 from migconsole.engine.execution import Execution
 from migconsole.engine.first_change import FirstChange
 from migconsole.engine.gating import Gating
@@ -89,7 +90,8 @@ class Session:
         self._surroundings = surroundings
         self._recorder = Recorder(journal, actor, surroundings.redact)
         self._execution = Execution(files, database, surroundings)
-        self._attempts = Attempts(checklist, self._recorder, files, jobs, self._execution, console_id)
+        doctor = Doctor(self._recorder, checklist, database)
+        self._attempts = Attempts(checklist, self._recorder, files, jobs, self._execution, console_id, doctor)
         self._stopper = Stopper(self._recorder, self._attempts, jobs, database, self._execution)
         self._resolving = Resolving(checklist, self._recorder, surroundings)
         self._driving = False

@@ -191,6 +191,11 @@ def _attempt(entry: AttemptReport) -> dict[str, Any]:
         "interactive": a.interactive,
         "captured": dict(a.captured),
     }
-    lists: Mapping[str, Iterable[str]] = {"reasons": a.reasons, "lines": a.lines, "signals": a.signals}
+    lists: Mapping[str, Iterable[str]] = {
+        "reasons": a.reasons,
+        "lines": a.lines,
+        "signals": a.signals,
+        "examined": a.examined,
+    }
     intact = entry.excerpt.intact if entry.excerpt is not None else None
     return {**plain, **{name: list(values) for name, values in lists.items()}, "output_intact": intact}

@@ -183,6 +183,10 @@ def _attempts(report: Report) -> str:
             f"{a.sha256[:16]}{changed}",
         )
         rows.append("| " + " | ".join(escaped(cell) for cell in cells) + " |")
+    for entry in report.attempts:
+        if entry.attempt.examined:
+            rows += ["", f"What attempt {entry.attempt.number} of {escaped(entry.title)} has left behind:", ""]
+            rows += [f"- {escaped(line)}" for line in entry.attempt.examined]
     return "\n".join([f"## Attempts ({len(report.attempts)})", "", *rows])
 
 

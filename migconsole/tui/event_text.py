@@ -43,6 +43,7 @@ _PLAIN: dict[str, Mark] = {
     Kind.ATTEMPT_SIGNALLED: ("■", "$caution"),
     Kind.ATTEMPT_ADOPTED: ("↻", "$status-running"),
     Kind.ITEM_COVERED: ("◆", "$muted"),
+    Kind.EXAMINED: ("✚", "$caution"),
     Kind.NOTE: ("✎", "$accent"),
     Kind.VARIABLE_SET: ("=", ""),
     Kind.HOLD: ("‖", "$caution"),

@@ -237,6 +237,10 @@ def attempt_text(attempt: Attempt, most: int) -> Texts:
         texts += [("\n│ ", "$line"), (sanitise_line(line, 500), "")]
     if len(attempt.lines) > most:
         texts.append((f"\n  … {len(attempt.lines) - most} more lines: e shows all", "$muted"))
+    if attempt.examined:
+        texts.append(("\n  what it has left behind:", "bold $caution"))
+    for line in attempt.examined:
+        texts += [("\n│ ", "$caution"), (sanitise_line(line, 500), "")]
     for name, value in attempt.captured.items():
         texts += [(f"\n  {sanitise_line(name)} = ", "$muted"), (sanitise_line(value), "")]
     return texts

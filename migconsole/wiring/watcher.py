@@ -37,6 +37,7 @@ from migconsole.domain.thresholds import THRESHOLDS, Thresholds
 from migconsole.domain.touched import touched
 from migconsole.engine.attempts import Attempts
 from migconsole.engine.chores import RunChores
+from migconsole.engine.doctoring import Doctor
 from migconsole.engine.execution import Execution
 from migconsole.engine.health_ports import Circumstances
 from migconsole.engine.notifying import Notifying
@@ -313,7 +314,8 @@ def _chores(
     checklist, recorder = loaded.checklist, run.recorder
     database = opening.database(checklist, directory, setting, lock_timeout=LOCK_TIMEOUT)
     execution = Execution(directory, database, setting.surroundings)
-    attempts = Attempts(checklist, recorder, directory, DetachedJobs(), execution, ACTOR)
+    doctor = Doctor(recorder, checklist, database)
+    attempts = Attempts(checklist, recorder, directory, DetachedJobs(), execution, ACTOR, doctor)
     questions = Questions(Resolving(checklist, recorder, setting.surroundings), database)
 
     async def tell(kind: Kind, data: Mapping[str, Any], key: str) -> None:

@@ -19,6 +19,10 @@ REBUILD_LIMIT = 9973
 """Connection limit of a database that is being rebuilt where it stands by a role that limit 0 would lock out: a value
 that nobody sets, so that it is recognised before the marker is on it."""
 
+LENT = 1_900_000_000
+"""Added to the connection limit of a kept database, and one more, while a salvage lets itself in: whoever finds such a
+limit knows that the salvage died there, and what the limit was. No server takes as many connections."""
+
 _MARKER_LIMIT = 100_000
 _IDENTIFIER = re.compile(r"[0-9a-f]{8}")
 
@@ -188,6 +192,11 @@ class DatabaseRow:
         return self.limit == INVALID
 
     @property
+    def lent(self) -> bool:
+        """Whether a salvage has let itself in and not closed it again."""
+        return self.open and self.limit >= LENT
+
+    @property
     def marker(self) -> Marker | None:
         """Our marker, None when it is not ours."""
         return parse_marker(self.comment)
@@ -225,6 +234,25 @@ def quoted(name: str) -> str:
     """
     escaped = name.replace('"', '""')
     return f'"{escaped}"'
+
+
+def lending_statement(row: DatabaseRow) -> str:
+    """Opens a closed database in a way that tells whoever finds it open who did it, in one statement.
+
+    >>> lending_statement(DatabaseRow("f", 1, open=False))
+    'ALTER DATABASE "f" WITH ALLOW_CONNECTIONS true CONNECTION LIMIT 1900000000'
+    """
+    return f"ALTER DATABASE {quoted(row.name)} WITH ALLOW_CONNECTIONS true CONNECTION LIMIT {LENT + row.limit + 1}"
+
+
+def closing_statement(row: DatabaseRow) -> str:
+    """Closes it again with the limit that it had.
+
+    >>> closing_statement(DatabaseRow("f", 1, limit=LENT + 1 + 7))
+    'ALTER DATABASE "f" WITH ALLOW_CONNECTIONS false CONNECTION LIMIT 7'
+    """
+    limit = row.limit - LENT - 1 if row.limit >= LENT else row.limit
+    return f"ALTER DATABASE {quoted(row.name)} WITH ALLOW_CONNECTIONS false CONNECTION LIMIT {limit}"
 
 
 def literal(text: str | None) -> str:

@@ -14,7 +14,7 @@ from migconsole.adapters.postgres.connect import Connection, Purpose, connect, q
 from migconsole.adapters.postgres.failures import FAILURES, querying
 from migconsole.adapters.postgres.observing import reading
 from migconsole.adapters.postgres.queries import OLDEST, load
-from migconsole.domain.rollback import DatabaseRow, Mark, operator_lock_key
+from migconsole.domain.rollback import DatabaseRow, Mark, closing_statement, lending_statement, operator_lock_key
 from migconsole.domain.salvage import Column, Row, SalvageTable, SequenceAhead
 from migconsole.domain.target import Target
 from migconsole.errors import StoppedError, TargetError
@@ -148,15 +148,16 @@ async def opened(target: Target, failed: DatabaseRow) -> AsyncIterator[Salvage]:
 
 async def _let_in(target: Target, keeper: Connection, failed: DatabaseRow) -> Connection:
     """Our session in a closed database; it is closed again before this returns, also when it raises."""
-    if failed.open:
+    if failed.open and not failed.lent:
         return await connect(target, reading("salvage"), database=failed.name)
-    name = quoted(failed.name)
     try:
-        await keeper.execute(f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS true")
+        if not failed.lent:
+            await keeper.execute(lending_statement(failed))
     except asyncpg.InsufficientPrivilegeError:
         who = "It must be the owner of the database, or a superuser."
         raise TargetError(f"This role may not open {failed.name}", who) from None
     try:
         return await connect(target, reading("salvage"), database=failed.name)
     finally:
-        await asyncio.shield(keeper.execute(f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS false"))
+        # A salvage that died here is found by the limit, and closed by whoever holds the lock next.
+        await asyncio.shield(keeper.execute(closing_statement(failed)))

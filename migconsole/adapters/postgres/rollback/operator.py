@@ -12,7 +12,7 @@ from migconsole.adapters import processes
 from migconsole.adapters.postgres.connect import Connection, Purpose, retire
 from migconsole.adapters.postgres.failures import FAILURES, querying
 from migconsole.adapters.postgres.rollback import reading
-from migconsole.domain.rollback import DatabaseRow, Names, operator_lock_key
+from migconsole.domain.rollback import DatabaseRow, Names, closing_statement, operator_lock_key
 from migconsole.domain.rollback_survey import Blocker, Holder
 from migconsole.domain.target import Target
 from migconsole.engine.rollback_ports import PowerLostError
@@ -66,7 +66,14 @@ class PostgresOperator:
             return holder or Holder(0, "somebody who has just let go")
         await self._asked(lambda: connection.execute(_WRITES))
         await self._asked(lambda: connection.execute(_NO_LIMIT))
+        await self._close_lent()
         return None
+
+    async def _close_lent(self) -> None:
+        """Close what a salvage that was killed has left open; with the lock in hand no other one is at it."""
+        for row in (await self.rows()).values():
+            if row.lent:
+                await self.execute(closing_statement(row), READ_LIMIT)
 
     async def differences(self, expects: Sequence[tuple[str, int]]) -> tuple[str, ...]:
         """See the port."""

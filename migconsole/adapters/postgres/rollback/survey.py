@@ -13,7 +13,7 @@ from migconsole.adapters.postgres.failures import FAILURES, querying
 from migconsole.adapters.postgres.rollback import reading
 from migconsole.adapters.postgres.rollback.operator import PostgresOperator
 from migconsole.domain.drills import drill_lock, left_behind
-from migconsole.domain.rollback import DatabaseRow, Names, operator_lock_key
+from migconsole.domain.rollback import DatabaseRow, Names, closing_statement, operator_lock_key
 from migconsole.domain.rollback_record import RollbackBook
 from migconsole.domain.rollback_state import derive
 from migconsole.domain.rollback_survey import (
@@ -124,7 +124,12 @@ class PostgresRollbackServer:
             original=known.original,
             measured=known.measured,
             ran=known.ran,
-            notes=(*await self._busy(connection, oid), *self._notes(facts), *await self._drills(connection)),
+            notes=(
+                *await self._busy(connection, oid),
+                *self._notes(facts),
+                *_lent(rows),
+                *await self._drills(connection),
+            ),
             replacement=replacement,
         )
 
@@ -259,3 +264,12 @@ class PostgresRollbackServer:
         if self._target.pooler:
             return self._target.pooler
         return "the checklist has pooler hooks" if self._knowledge.hooks else ""
+
+
+def _lent(rows: Mapping[str, DatabaseRow]) -> tuple[str, ...]:
+    return tuple(
+        f"{row.name} was left open by a salvage that died; the next salvage, putting back or rollback closes it, or: "
+        f"{closing_statement(row)};"
+        for row in rows.values()
+        if row.lent
+    )

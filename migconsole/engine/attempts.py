@@ -229,8 +229,7 @@ class Attempts:
             "console": self._console,
             "cwd": str(self._execution.cwd(prepared)),
             "environment": sorted({*prepared.exported, *prepared.exported_secrets}),
-            "confirmed": {"tier": confirmation.tier, "typed": confirmation.typed, "reason": confirmation.reason}
-            | {"overrode": prepared.overrode, "how": prepared.how},
+            "confirmed": confirmation.record(prepared),
             **({"arguments": dict(prepared.decided)} if prepared.decided else {}),
         }
         key = (item.id, number)
@@ -279,8 +278,7 @@ class Attempts:
             }
         key = f"attempt.ended:{attempt.item}:{attempt.number}"
         await self._recorder.record(Kind.ATTEMPT_ENDED, data, key=key)
-        await findings.record_covered(self._recorder, self._item(attempt.item), attempt, outcome)
-        await self._doctor.after(attempt, outcome.outcome)
+        await findings.settle(self._recorder, self._item(attempt.item), attempt, outcome, self._doctor)
         self._busy.discard(_key(attempt))
 
     def _follow(self, attempt: Attempt, work: Callable[[], Awaitable[None]]) -> None:

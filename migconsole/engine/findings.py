@@ -7,6 +7,7 @@ from migconsole.domain.checklist import Item
 from migconsole.domain.events import Kind
 from migconsole.domain.items import Move
 from migconsole.domain.run import Attempt
+from migconsole.engine.doctoring import Doctor
 from migconsole.engine.recorder import Recorder
 from migconsole.engine.verdicts import Outcome
 
@@ -16,6 +17,12 @@ async def record_facts(recorder: Recorder, attempt: Attempt, outcome: Outcome) -
     for fact in outcome.facts:
         data = {**fact["data"], "item": attempt.item, "attempt": attempt.number}
         await recorder.record(Kind(fact["kind"]), data, key=fact["key"])
+
+
+async def settle(recorder: Recorder, item: Item | None, attempt: Attempt, outcome: Outcome, doctor: Doctor) -> None:
+    """What follows an attempt's end once it is on record."""
+    await record_covered(recorder, item, attempt, outcome)
+    await doctor.after(attempt, outcome.outcome)
 
 
 async def record_covered(recorder: Recorder, item: Item | None, attempt: Attempt, outcome: Outcome) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -34,6 +34,10 @@ class Confirmation:
     tier: int
     typed: str = ""
     reason: str = ""
+
+    def record(self, prepared: Prepared) -> dict[str, Any]:
+        """For the journal, with what it overrode."""
+        return {**asdict(self), "overrode": prepared.overrode, "how": prepared.how}
 
 
 @dataclass(frozen=True, slots=True)

@@ -353,3 +353,14 @@ def test_the_ci_script_can_be_started() -> None:
 def test_a_built_in_job_is_available_exactly_when_the_command_line_has_its_command() -> None:
     has = {job for job in models.JOBS if COMMANDS[job] in cli.commands}
     assert set(models.JOBS_NOW) == has, "move the job's name between JOBS_NOW and JOBS_LATER in models.py"
+
+
+def test_every_fault_names_tests_that_there_are() -> None:
+    """A page that promises behaviour is worth what its tests are."""
+    lines = [line for line in (ROOT / "docs/faults.md").read_text().splitlines() if re.match(r"\| \d+ \|", line)]
+    assert [int(line.split("|")[1]) for line in lines] == list(range(1, 29))
+    for line in lines:
+        named = re.findall(r"`(\w+/\w+\.py)::(\w+)`", line)
+        assert named, line
+        for path, name in named:
+            assert f"def {name}(" in (ROOT / "tests" / path).read_text(), f"{path}::{name}"

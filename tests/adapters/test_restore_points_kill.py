@@ -121,6 +121,32 @@ def test_a_backup_that_is_killed_never_counts_and_the_next_one_does(
     assert not list(tmp_path.glob("*.partial"))
 
 
+def test_workers_of_a_dump_whose_parent_is_killed_end_with_it(shop: EmbeddedServer, tmp_path: Path) -> None:
+    """A parallel pg_dump that is killed leaves its workers, each with a session that holds locks."""
+    process = subprocess.Popen(
+        command("backup", "--target", shop.url("shop"), "--directory", tmp_path, "--jobs", 2),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=environment(shop),
+    )
+    seen: list[psutil.Process] = []
+
+    def workers() -> bool:
+        with contextlib.suppress(psutil.Error):
+            found = psutil.Process(process.pid).children(recursive=True)
+            seen[:] = [child for child in found if child.name() == "pg_dump"]
+        return len(seen) == 3  # the parent and two workers
+
+    wait_until(workers, 60)
+    parent = next(child for child in seen if child.ppid() == process.pid)
+    parent.kill()
+    assert process.wait(60) == 1
+    assert not [child for child in seen if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
+    sessions = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'mc/%'"
+    wait_until(lambda: shop.psql(sessions) == "0", 30)
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("death", DEATHS, ids=lambda death: death.__name__)
 @pytest.mark.parametrize("moment", ["created", "restoring", "copied", "verified", "closed"])
 def test_a_proof_that_is_killed_arms_nothing_and_the_next_one_does(

@@ -54,6 +54,25 @@ def test_a_swap_is_verified_against_the_manifest(armed: tuple[Scene, Path]) -> N
     assert [entry["proof"] for entry in recorded(made)] == ["verified"]
 
 
+def test_roles_that_changed_since_the_backup_are_named_because_nothing_puts_them_back(
+    armed: tuple[Scene, Path],
+) -> None:
+    made, backup = armed
+    role = f"r_{made.names.app}"
+    made.server.psql(f"CREATE ROLE {role} LOGIN PASSWORD 'never shown'")
+    try:
+        done = roll(made, backup)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert f"CREATE ROLE {role};" in done.stdout
+        assert "are not put back" in done.stdout
+        assert "never shown" not in done.stdout
+        (entry,) = recorded(made)
+        assert entry["proof"] == "verified"
+        assert f"CREATE ROLE {role};" in json.dumps(entry)
+    finally:
+        made.server.psql(f"DROP ROLE {role}")
+
+
 def test_a_side_database_that_somebody_changed_is_told_by_its_differences(armed: tuple[Scene, Path]) -> None:
     made, backup = armed
     in_side(made, "UPDATE content SET what = 'meddled'; CREATE TABLE extra (n int)")

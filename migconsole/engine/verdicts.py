@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
+from migconsole.domain import commands
 from migconsole.domain.checklist import Danger, Job, Sql, Step
 from migconsole.domain.expectation import Judgement, Observation, evaluate, patterns
 from migconsole.domain.outcomes import JobOutcome, captured_names
@@ -63,6 +64,9 @@ def judge_job(step: Step, attempt: Attempt, status: JobStatus, output: Output | 
         speaks = ended and _outcome(left) is not None
         judge = partial(judge_built_in, step, attempt, left=left)
         outcome = _with_facts(_judged(step, attempt, status, judge, speaks=speaks), left)
+        died = status.phase not in (JobPhase.NOT_STARTED, JobPhase.REVOKED) and outcome.outcome != "passed"
+        if died and _outcome(left) is None and attempt.job in commands.AFTER_DEATH:
+            outcome = outcome.because(outcome.outcome, commands.AFTER_DEATH[attempt.job])
     else:
         outcome = _judged(step, attempt, status, lambda result: _judged_output(step, result, output))
     return outcome.adding(tuple(f"still running after the command ended: {name}" for name in survivors(status)))

@@ -85,7 +85,9 @@ async def test_what_it_found_out_is_recorded_once_and_given_to_later_items(world
     [
         ("backup", Scripted(), S.FAILED, "left no outcome"),
         ("backup", Scripted(1), S.FAILED, "left no outcome"),
+        ("backup", Scripted(None, 9), S.FAILED, "backup --list --directory"),
         ("prove", Scripted(), S.INTERRUPTED, "what it changed is not known"),
+        ("prove", Scripted(None, 9), S.INTERRUPTED, "drops what it left and restores anew"),
         ("prove", Scripted(2), S.FAILED, "exit 2"),
         ("backup", Scripted(1, says=GOOD), S.FAILED, "exit 1"),
         ("backup", Scripted(says=JobOutcome("failed", ("a table is missing",))), S.FAILED, "a table is missing"),
@@ -160,6 +162,9 @@ async def test_a_lost_job_that_changes_something_is_unknown(world: World) -> Non
     world.jobs.put(world.jobs.requests[1].directory, JobStatus(JobPhase.LOST, reason="its runner is gone"))
     await session.finished("prove", attempt.number)
     assert session.run.record("prove").state is S.INTERRUPTED
+    last = session.run.record("prove").last
+    assert last is not None
+    assert "nothing that was cut off is armed" in "; ".join(last.reasons)
 
 
 @pytest.mark.parametrize("arguments", [{"directory": {"a": {"b": 1}}}, {"directory": [True]}])

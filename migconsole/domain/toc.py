@@ -33,6 +33,7 @@ _LONG = (
     "DATABASE PROPERTIES",
     "SECURITY LABEL",
     "BLOB METADATA",
+    "STATISTICS DATA",
 )
 _LEFT_OUT = {
     "EVENT TRIGGER": "event trigger",

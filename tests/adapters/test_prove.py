@@ -138,6 +138,28 @@ def test_the_script_for_a_person_rolls_back(hostile: Database, tmp_path: Path) -
         drop(server, side_of(backup))
 
 
+def test_the_planner_knows_in_the_restored_copy_what_it_knew(database: Database, tmp_path: Path) -> None:
+    """Statistics of before come with the backup (18 and later); what has none, or extended ones, is analysed."""
+    database.psql(
+        "CREATE TABLE stale (a int) WITH (autovacuum_enabled = off);"
+        "INSERT INTO stale SELECT g % 5 FROM generate_series(1, 1000) g; ANALYZE stale;"
+        "INSERT INTO stale SELECT g FROM generate_series(100, 9000) g;"
+        "CREATE TABLE never (b int) WITH (autovacuum_enabled = off);"
+        "INSERT INTO never SELECT generate_series(1, 1000);"
+        "CREATE TABLE linked (c int, d int) WITH (autovacuum_enabled = off);"
+        "INSERT INTO linked SELECT g % 10, g % 10 FROM generate_series(1, 1000) g;"
+        "CREATE STATISTICS pair ON c, d FROM linked; ANALYZE linked"
+    )
+    backup = backed_up(database.server, database.url, tmp_path)
+    assert prove(database.server, backup, database.url, "--keep-armed").code == 0
+    side = side_name(database.name, manifest_of(backup)["id"])
+    database.server.psql(f"ALTER DATABASE {side} WITH ALLOW_CONNECTIONS true")
+    known = "SELECT n_distinct, most_common_vals FROM pg_stats WHERE tablename = 'stale'"
+    assert database.server.psql(known, side) == database.psql(known) != ""
+    assert database.server.psql("SELECT count(*) FROM pg_stats WHERE tablename = 'never'", side) == "1"
+    assert database.server.psql("SELECT count(*) FROM pg_statistic_ext_data", side) == "1"
+
+
 def test_without_being_kept_it_is_proven_and_gone(database: Database, tmp_path: Path) -> None:
     database.psql(SAMPLE)
     backup = backed_up(database.server, database.url, tmp_path)

@@ -38,6 +38,9 @@ LOCK_WAIT = 30
 BLOCKER_PATIENCE = 5.0
 """Seconds an exclusive lock may last before the backup says who holds it and stops: most are shorter than that."""
 
+STATISTICS_SINCE = 18
+"""The major from which pg_dump writes the planner's statistics where asked to, and a server of it takes them."""
+
 READERS = 4
 """Programs that read the dump back at once, at most."""
 
@@ -157,6 +160,8 @@ class _Taking:
         options = ["--no-password", "-Fd", "-j", str(order.jobs), f"--lock-wait-timeout={LOCK_WAIT}s", "--no-sync"]
         if order.choice.compression:
             options.append(f"--compress={order.choice.compression}")
+        if order.choice.same_major and order.choice.clients.major >= STATISTICS_SINCE:
+            options.append("--statistics")
         async with self._timed("dump_s"), asyncio.TaskGroup() as group:
             watching = group.create_task(self._watch_dump(seen.listed))
             ended = await order.toolbox.run("pg_dump", *options, f"--snapshot={snapshot}", "-f", str(self._dump))

@@ -306,7 +306,9 @@ async def create_extensions(target: Target, run: str, extensions: Sequence[Exten
 
 
 async def analyze(target: Target, run: str, jobs: int) -> None:
-    """Give a restored database statistics: a restore brings none before PostgreSQL 18. Raises TargetError.
+    """Give a restored database the statistics that it was not restored with: all, before PostgreSQL 18.
+
+    Raises TargetError.
 
     At once and in full: rough ones first, as ``vacuumdb --analyze-in-stages`` makes them, serve who uses the database
     meanwhile, and nobody does. The largest tables come first, as they do where rows are counted at the same time, so

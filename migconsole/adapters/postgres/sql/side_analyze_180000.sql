@@ -7,4 +7,7 @@ SELECT CASE WHEN c.relkind = 'p' THEN 'ONLY ' ELSE '' END
  WHERE c.relkind IN ('r', 'p', 'm')
    AND c.relpersistence <> 't'
    AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'
+   -- Those that the backup brought stay: they are what the planner went by. Extended ones are in no backup.
+   AND (NOT EXISTS (SELECT FROM pg_catalog.pg_stats s WHERE s.schemaname = n.nspname AND s.tablename = c.relname)
+        OR EXISTS (SELECT FROM pg_catalog.pg_statistic_ext e WHERE e.stxrelid = c.oid))
  ORDER BY c.relkind = 'p', pg_catalog.pg_table_size(c.oid)

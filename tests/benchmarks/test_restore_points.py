@@ -7,7 +7,7 @@ does can only add to a time. ``MIGCONSOLE_BENCH_SCALE`` (50) makes both smaller 
 commands themselves report, without the interpreter's start, which a larger database makes vanish; making, marking and
 closing the side database is in the proof's time, and creating the bare one is not in that of the bare restore.
 
-The limits hold for *few*. Of 300 tables every one is counted, and the small ones are hashed up to a limit, beside a dump
+The limits hold for *few*. Of 300 tables each is counted, and the small ones are hashed up to a limit, beside a dump
 and after a restore that keep both cores busy: *many* is printed, and limited so that a change for the worse is found.
 """
 

@@ -16,6 +16,7 @@ from migconsole.adapters.journal.reading import read_events
 from migconsole.adapters.postgres.probes.catalogue import PROBES, Tier
 from migconsole.domain.events import Draft, Kind
 from migconsole.domain.readings import Quality
+from migconsole.domain.thresholds import Phase
 from migconsole.wiring import opening
 from migconsole.wiring.opening import Options
 from tests.adapters import probes_harness as harness
@@ -25,7 +26,13 @@ from tests.e2e.test_watch import STEP, Watched, append
 from tests.waiting import eventually
 
 FRESH = 2.0
-"""Seconds that a value of the pulse may be old, or twice what it is without locks where the host is busy."""
+"""Seconds that a value of the pulse may be old while a step of the migration runs."""
+
+REST = 3.0
+"""The same after a step, when the pulse is asked for every two seconds."""
+
+IN_A_QUEUE = "pending"
+"""The scenario in which the migration itself waits."""
 
 PULSES = 3
 SLOW = 60.0
@@ -56,17 +63,26 @@ PULSE = tuple(probe.name for probe in PROBES if probe.tier is Tier.PULSE)
 
 @pytest.fixture
 def watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, database: Database) -> Iterator[Watched]:
+    yield from a_run(tmp_path, monkeypatch, database)
+
+
+@pytest.fixture
+def watched_everywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, matrix_database: Database) -> Iterator[Watched]:
+    yield from a_run(tmp_path, monkeypatch, matrix_database)
+
+
+def a_run(folder: Path, monkeypatch: pytest.MonkeyPatch, database: Database) -> Iterator[Watched]:
     """A run with a watcher that asks everything it can, as often as it may."""
     database.psql(harness.SCHEMA)
     database.psql("CREATE TABLE _prisma_migrations (id text, migration_name text)")
-    migrations = tmp_path / "prisma" / "migrations"
+    migrations = folder / "prisma" / "migrations"
     (migrations / "20300101000000_change").mkdir(parents=True)
     (migrations / "migration_lock.toml").write_text('provider = "postgresql"\n')
     (migrations / "20300101000000_change" / "migration.sql").write_text("ALTER TABLE t ADD COLUMN y int;")
     monkeypatch.setenv("DATABASE_URL", database.url)
-    file = tmp_path / "checklist.yaml"
+    file = folder / "checklist.yaml"
     file.write_text(checklist(STEPS, COUNTS, {"item": "Sizes", "id": "sizes", **SIZES}, *SENSED))
-    options = Options(state_dir=str(tmp_path / "state"), project=tmp_path)
+    options = Options(state_dir=str(folder / "state"), project=folder)
 
     async def create() -> Path:
         session = await opening.create(str(file), options)
@@ -100,10 +116,23 @@ async def oldest(reader: HealthReader) -> float:
 
 
 async def read_everything(run: Watched, times: list[int]) -> None:
-    """A step ends: the watcher reads everything, the exact sizes among it."""
+    """A step begins and ends: the watcher reads everything, the exact sizes among it."""
+    await step_begins(run, times, wait=False)
+    await step_ends(run, times)
+
+
+async def step_begins(run: Watched, times: list[int], *, wait: bool = True) -> None:
+    """A step that changes something; ``wait`` until the watcher has seen it, and pulses as it should."""
     times.append(len(times) + 1)
-    step = {**STEP, "attempt": times[-1]}
-    await append(run.path, Draft(Kind.ATTEMPT_STARTED, step, "ada"))
+    await append(run.path, Draft(Kind.ATTEMPT_STARTED, {**STEP, "attempt": times[-1]}, "ada"))
+    if wait:
+        began = time.time()
+        await eventually(lambda: run.reader.phase() == Phase.STEP, SLOW, "the phase of a step")
+        await eventually(lambda: (r := run.reader.latest(PULSE[0])) and r.at > began, SLOW, "a pulse in it")
+
+
+async def step_ends(run: Watched, times: list[int]) -> None:
+    """The step is over, and the watcher reads everything."""
     ended = {"item": "it", "attempt": times[-1], "outcome": "passed"}
     await append(run.path, Draft(Kind.ATTEMPT_ENDED, ended, "ada"))
 
@@ -114,24 +143,40 @@ async def size_pass(reader: HealthReader, since: float) -> None:
 
 
 async def test_every_pulse_is_fresh_and_nothing_of_ours_waits(watched: Watched, database: Database) -> None:
-    await asyncio.to_thread(watched.ensure)
-    reader, times = watched.reader, list[int]()
+    await stays_fresh(watched, database)
+    senses = {event["item"] for event in await sensed(watched)}
+    assert {"rows", "sizes"} <= senses, "the questions were asked"
+
+
+@pytest.mark.matrix
+async def test_every_pulse_is_fresh_on_every_version(watched_everywhere: Watched, matrix_database: Database) -> None:
+    await stays_fresh(watched_everywhere, matrix_database)
+
+
+async def stays_fresh(run: Watched, database: Database) -> None:
+    """Under every lock, while a step runs and right after it; the exact sizes are asked for under each of them."""
+    await asyncio.to_thread(run.ensure)
+    reader, times = run.reader, list[int]()
     await has_pulse(reader)
-    allowed = max(FRESH, 2 * await oldest(reader))
     async with harness.watched_waits(database.url):
         for scenario in harness.SCENARIOS:
+            await step_begins(run, times)
             async with harness.locks(database.url, scenario):
+                assert await oldest(reader) <= FRESH, scenario
                 began = time.time()
-                await read_everything(watched, times)
-                assert await oldest(reader) <= allowed, scenario
-                await size_pass(reader, began)
+                await step_ends(run, times)
+                if scenario != IN_A_QUEUE:
+                    await size_pass(reader, began)
+                assert await oldest(reader) <= REST, f"{scenario}, after the step"
+                sizes = reader.latest("watch_sizes")
+                assert scenario != IN_A_QUEUE or sizes is None or sizes.at < began, "nothing heavy joins a lock queue"
+        await step_begins(run, times)
         async with harness.client(database.url, "deploy") as migration:
             await migration.execute("BEGIN")
             for catalog in harness.CATALOGS:
                 await migration.execute(f"LOCK TABLE pg_catalog.{catalog} IN ACCESS EXCLUSIVE MODE")
-            assert await oldest(reader) <= allowed, "locked catalogues"
-    senses = {event["item"] for event in await sensed(watched)}
-    assert {"rows", "sizes"} <= senses, "the questions were asked"
+                assert await oldest(reader) <= FRESH, f"{catalog} is locked"
+        await step_ends(run, times)
 
 
 async def test_a_long_queue_raises_its_alarm_and_the_watcher_lives(watched: Watched, database: Database) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, TypeVar
@@ -51,6 +52,11 @@ _SETTINGS = """SELECT set_config('lock_timeout', $1, false), set_config('max_par
             THEN set_config('transaction_timeout', '20s', false) END"""
 _DEADLOCK = "SELECT extract(epoch FROM current_setting('deadlock_timeout')::interval)::float8"
 _LIMIT = "SELECT set_config('statement_timeout', $1, false)"
+_NOTHING = "SELECT"
+"""A statement without columns: what it takes is the way to the server and back, and nothing else."""
+
+TRIPS = 30
+"""Passes over which the shortest way to the server is known."""
 
 
 def lock_timeout(deadlock_timeout: float) -> float:
@@ -78,6 +84,7 @@ class Session:
         self._capabilities = Capabilities(frozenset())
         self._limit = 0.0
         self._lock_timeout = 0.0
+        self._trips: deque[float] = deque(maxlen=TRIPS)
         self._stood_down = ""
         self._work: asyncio.Future[Any] | None = None
         self._problem = ""
@@ -180,6 +187,8 @@ class Session:
             self._capabilities = await read_capabilities(connection)
             self._prepared, self._limit = {}, 0.5
             self._prepared[_LIMIT] = await connection.prepare(_LIMIT)
+            self._prepared[_NOTHING] = await connection.prepare(_NOTHING)
+            self._trips.clear()
             await self._ready(connection)
         except FAILURES as error:
             raise querying(error, self._shared.target, 0.5, self._lock_timeout) from None
@@ -236,6 +245,7 @@ class Session:
         connection = await self._opened()
         problems: dict[str, Refusal] = {}
         await self._refresh(connection)
+        await self._measure_the_way()
         for source in dict.fromkeys(source for probe in probes for source in probe.sources):
             limit = max(probe.timeout for probe in probes if source in probe.sources)
             if SOURCES[source].locks and not await self._adapt(connection):
@@ -278,9 +288,18 @@ class Session:
             raise await self._refusal(connection, source, limit, error) from None
         finally:
             took = (time.perf_counter() - began) * 1000
-            self._shared.cost.add(took)
+            # The way to the server is no work of the server's; over a slow network it would be most of it.
+            busy = max(0.0, took - min(self._trips, default=0.0))
+            self._shared.cost.add(busy)
             look.derived[f"took:{source}"] = took
+            look.derived[f"busy:{source}"] = busy
             look.derived[f"until:{source}"] = time.time()
+
+    async def _measure_the_way(self) -> None:
+        began = time.perf_counter()
+        async with asyncio.timeout(self._limit * CLIENT_FACTOR):
+            await self._prepared[_NOTHING].fetch()
+        self._trips.append((time.perf_counter() - began) * 1000)
 
     async def _limit_to(self, limit: float) -> None:
         if limit != self._limit:

@@ -187,7 +187,7 @@ class Sensing:
         record = self._run().record(item.id)
         chosen = way(item, record.last.alternative if record.last else None)
         look = self._look_due(located)
-        answer = await self._asked(item.steps[chosen or 0].step, sensor, item.watch or WIRES)
+        answer = await self._asked(item.steps[chosen or 0].step, sensor, item.watch or AGAIN)
         if answer is None:
             return
         run = self._run()

@@ -8,11 +8,14 @@ import signal
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from migconsole.adapters import watchers
 from migconsole.domain.events import Draft, Kind
 from migconsole.domain.items import ItemState
 from migconsole.domain.run import Run
 from migconsole.domain.tripwires import WireState
+from migconsole.engine.comparing import unix
 from migconsole.wiring import watching
 from tests.e2e.checklists import Desk
 from tests.e2e.test_watch import append
@@ -21,6 +24,8 @@ from tests.waiting import wait_until
 PATIENCE = 60.0
 QUERY = "SELECT count(*) AS bad FROM queue WHERE bad"
 CHANGE = {"item": "Change it", "id": "change", "run": "true", "danger": "mutating", "expect": {"exit": 0}}
+BEGAN = {"item": "change", "attempt": 1, "kind": "run", "danger": "mutating", "text": "true"}
+ENDED = {"item": "change", "attempt": 1, "outcome": "passed"}
 
 
 def sensed(name: str = "stuck") -> dict[str, Any]:
@@ -81,6 +86,51 @@ def test_nothing_is_green_ahead_of_its_time(desk: Desk) -> None:
     assert "late" not in desk.fold().sensors.senses
 
 
+@pytest.mark.kill
+def test_scheduled_looks_are_made_at_their_times_each_once_whatever_they_see(desk: Desk) -> None:
+    """From T-0 on: a look that finds what the last one found is on record, too; one that was missed is let go."""
+    desk.database.psql("CREATE TABLE queue (bad boolean)")
+    line = {"item": "Nothing is stuck", "id": "look", "sql": QUERY, "expect": {"value": 0}}
+    desk.write(CHANGE, sensed(), {**line, "schedule": ["T+2s", "T+9s", "T+30s", "T+45s"]})
+    desk.run()
+    until(desk, state("stuck", ItemState.VERIFIED), "the watcher looks")
+    assert desk.record("look").state is ItemState.TODO, "T-0 has not begun"
+    asyncio.run(append(desk.directory, Draft(Kind.ATTEMPT_STARTED, BEGAN, "ada")))
+    asyncio.run(append(desk.directory, Draft(Kind.ATTEMPT_ENDED, ENDED, "ada")))
+    until(desk, lambda run: looks(run) == "T+9s", "the second look")
+    assert desk.record("look").state is ItemState.VERIFIED
+    pid = watchers.running(desk.directory)
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    desk.database.psql("INSERT INTO queue VALUES (true)")
+    run = until(desk, lambda run: looks(run) == "T+30s", "the watcher that came back looks")
+    assert run.record("look").state is ItemState.REGRESSED
+    desk.database.psql("DELETE FROM queue")
+    run = until(desk, lambda run: looks(run) == "T+45s")
+    assert run.record("look").state is ItemState.VERIFIED
+    told = [event for event in desk.events(Kind.ITEM_SENSED) if event.data["item"] == "look"]
+    assert [(event.data["look"], event.data["verdict"]) for event in told] == [
+        ("T+2s", "passed"),
+        ("T+9s", "passed"),
+        ("T+30s", "failed"),
+        ("T+45s", "passed"),
+    ]
+    assert {event.actor for event in told} == {"watcher"}
+    t0 = unix(run.record("change").attempts[0].started)
+    assert t0 is not None
+    for event, due in zip(told, (2, 9, 30, 45), strict=True):
+        at = unix(event.at)
+        assert at is not None
+        assert at - t0 >= due, event.data["look"]
+    assert run.anomalies == []
+
+
+def looks(run: Run) -> str:
+    """The newest scheduled look that is on record."""
+    sense = run.sensors.senses.get("look")
+    return sense.look if sense is not None else ""
+
+
 def test_a_tripwire_with_a_check_trips_when_the_migration_has_begun(desk: Desk) -> None:
     desk.database.psql("CREATE TABLE queue (bad boolean); INSERT INTO queue VALUES (true)")
     wire = {"tripwire": "Data corruption", "id": "corrupt", "sql": QUERY, "expect": {"value": 0}, "watch": "1s"}
@@ -88,10 +138,8 @@ def test_a_tripwire_with_a_check_trips_when_the_migration_has_begun(desk: Desk) 
     desk.run()
     until(desk, lambda run: "stuck" in run.sensors.senses)
     assert desk.fold().tripwires.record("corrupt").state is WireState.ARMED, "nothing has begun"
-    began = {"item": "change", "attempt": 1, "kind": "run", "danger": "mutating", "text": "true"}
-    asyncio.run(append(desk.directory, Draft(Kind.ATTEMPT_STARTED, began, "ada")))
-    ended = {"item": "change", "attempt": 1, "outcome": "passed"}
-    asyncio.run(append(desk.directory, Draft(Kind.ATTEMPT_ENDED, ended, "ada")))
+    asyncio.run(append(desk.directory, Draft(Kind.ATTEMPT_STARTED, BEGAN, "ada")))
+    asyncio.run(append(desk.directory, Draft(Kind.ATTEMPT_ENDED, ENDED, "ada")))
     run = until(desk, lambda run: run.tripwires.record("corrupt").state is WireState.TRIPPED)
     record = run.tripwires.record("corrupt")
     assert record.by == "check"

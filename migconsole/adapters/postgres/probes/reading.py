@@ -77,7 +77,7 @@ def refused(probe: Probe, at: float, refusal: Refusal, took: float = 0.0) -> Rea
 
 
 def reading(probe: Probe, look: Pass, problems: Mapping[str, Refusal], shares: Mapping[str, int]) -> Reading:
-    """One probe's reading of a pass. Of a source that several probes share, each bears its part of the server's time."""
+    """One probe's reading of a pass. Of a source that several probes share, each bears its part of the time."""
     took = sum(look.derived.get(f"busy:{source}", 0.0) / shares[source] for source in probe.sources)
     for source in probe.sources:
         if source in problems and not SOURCES[source].optional:

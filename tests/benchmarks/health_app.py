@@ -1,13 +1,17 @@
 """The console with its health screen on a tab, or not opened, in a real terminal; for the benchmark of its cost.
 
-``python -m tests.benchmarks.health_app TAB SECONDS FIGURES DIRECTORY``: TAB is ``main`` or a number key. Readings are
-new every second and every session's times move, as on a busy server. Writes the share of one processor it took.
+``python -m tests.benchmarks.health_app TAB SECONDS FIGURES DIRECTORY``: TAB is ``bare`` (no health at all), ``strip``
+(the main screen with its health strip), a number key, or ``datatable``. Another process writes the samples, as a
+watcher does: new every second, and every session's times move, as on a busy server. Writes the share of one processor
+that the console took.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import math
+import multiprocessing
 import sys
 import time
 from dataclasses import replace
@@ -16,8 +20,11 @@ from pathlib import Path
 from rich.text import Text
 from textual.widgets import DataTable
 
+from migconsole.adapters.health_store import HealthReader, HealthWriter
+from migconsole.adapters.postgres.probes.catalogue import PROBES, Tier
 from migconsole.adapters.themes import load_palettes
 from migconsole.domain.readings import Reading
+from migconsole.domain.series import values
 from migconsole.domain.thresholds import Phase
 from migconsole.tui.app import MigconsoleApp
 from migconsole.tui.format import Clock
@@ -26,30 +33,43 @@ from migconsole.tui.screens.main import MainScreen
 from tests.tui.fakes import World
 from tests.tui.health_source import FakeHealth, health_at, session
 
-
-class Moving(FakeHealth):
-    """Every second every number of the pulse is another one."""
-
-    def latest(self, probe: str) -> Reading | None:
-        reading = super().latest(probe)
-        now = float(int(time.time()))
-        if reading is None or probe not in ("sessions", "lock_tree", "progress_index", "wal_rate", "conn_saturation"):
-            return reading if reading is None else replace(reading, at=max(reading.at, now - 3))
-        past = now - self.now
-        rows = tuple(
-            row | {name: row[name] + past for name in ("query_s", "xact_s", "state_s", "wait_s") if row.get(name)}
-            for row in reading.rows
-        )
-        return replace(reading, at=now, rows=rows)
+TIMES = ("query_s", "xact_s", "state_s", "wait_s")
 
 
-async def measure(app: MigconsoleApp, source: FakeHealth, tab: str, seconds: float) -> float:
+async def sample(path: Path, source: FakeHealth) -> None:
+    """Write like a watcher on a busy server, until this process is ended."""
+    writer = HealthWriter(path, redact=str)
+    await writer.open()
+    pulse = {probe.name for probe in PROBES if probe.tier is Tier.PULSE}
+    for alarm in source.alarms():
+        await writer.keep_alarm(alarm)
+    newest = {probe: readings[-1] for probe, readings in source.readings.items()}
+    await writer.write(list(newest.values()), values(list(newest.values())))
+    while True:
+        now = time.time()
+        moved = [later(newest[probe], now, now - source.now) for probe in sorted(pulse & set(newest))]
+        await writer.write(moved, values(moved))
+        await writer.beat(cost=0.004, connections=2, problem="", phase=str(Phase.STEP))
+        await asyncio.sleep(1.0)
+
+
+def later(reading: Reading, now: float, past: float) -> Reading:
+    """The same sessions ``past`` seconds later, and figures that never stand still."""
+    wave = 1.0 + 0.2 * math.sin(now / 7)
+    rows = []
+    for row in reading.rows:
+        made = row | {name: row[name] + past for name in TIMES if row.get(name)}
+        rows.append(made | {name: round(row[name] * wave) for name in ("used", "active", "rate") if row.get(name)})
+    return replace(reading, at=now, rows=tuple(rows))
+
+
+async def measure(app: MigconsoleApp, source: HealthReader, tab: str, seconds: float) -> float:
     """The share of one processor on a tab."""
     while not any(isinstance(screen, MainScreen) for screen in app.screen_stack):
         await asyncio.sleep(0.05)
     if tab == "datatable":
         await refill(app, source)
-    elif tab != "main":
+    elif tab not in ("bare", "strip"):
         app.command_health()
         await asyncio.sleep(0.5)
         assert isinstance(app.screen, HealthScreen)
@@ -60,7 +80,7 @@ async def measure(app: MigconsoleApp, source: FakeHealth, tab: str, seconds: flo
     return (time.process_time() - used) / (time.monotonic() - began)
 
 
-async def refill(app: MigconsoleApp, source: FakeHealth) -> None:
+async def refill(app: MigconsoleApp, source: HealthReader) -> None:
     """The usual way, as a reference: the library's own table, cleared and filled again."""
     table: DataTable[str] = DataTable()
     await app.screen.mount(table)
@@ -77,19 +97,28 @@ async def refill(app: MigconsoleApp, source: FakeHealth) -> None:
     app.set_interval(1.0, fill)
 
 
+def sampling(path: Path, source: FakeHealth) -> None:
+    """What the other process does."""
+    asyncio.run(sample(path, source))
+
+
 def main(tab: str, seconds: float, figures: Path, directory: Path) -> None:
     world = World(directory)
     world.half_way()
     made = health_at(time.time())
-    source = Moving(made.now, made.readings, made.lines, made.open_alarms)
     more = [session(8000 + number, wait_type="LWLock", wait_event="WALWrite") for number in range(60)]
-    last = source.readings["sessions"][-1]
-    source.readings["sessions"] = [replace(last, rows=(*last.rows, *more))]
+    last = made.readings["sessions"][-1]
+    made.readings["sessions"] = [replace(last, rows=(*last.rows, *more))]
+    path = directory / "health.db"
+    watcher = multiprocessing.get_context("spawn").Process(target=sampling, args=(path, made), daemon=True)
+    watcher.start()
+    source = HealthReader(path)
+    while source.latest("sessions") is None:
+        time.sleep(0.05)
     palettes, _ = load_palettes()
     ports = HealthPorts(phase=lambda: Phase.STEP)
-    app = MigconsoleApp(
-        world.session(), palettes=palettes, health=lambda session: HealthAccess(source, ports), clock=Clock()
-    )
+    access = None if tab == "bare" else HealthAccess(source, ports)
+    app = MigconsoleApp(world.session(), palettes=palettes, health=lambda session: access, clock=Clock())
 
     async def pilot(_: object) -> None:
         found.append(await measure(app, source, tab, seconds))
@@ -97,6 +126,8 @@ def main(tab: str, seconds: float, figures: Path, directory: Path) -> None:
 
     found: list[float] = []
     app.run(auto_pilot=pilot)
+    watcher.terminate()
+    watcher.join()
     figures.write_text(json.dumps({"share": found[0]}))
 
 

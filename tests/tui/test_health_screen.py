@@ -470,6 +470,34 @@ async def test_the_log_shows_warnings_and_follows(tmp_path: Path) -> None:
         assert h.screen.query_one(OutputView).following
 
 
+# -- the whole of a row --
+
+
+async def test_a_row_is_copied_with_its_exact_values(tmp_path: Path) -> None:
+    async with health(tmp_path, tab="3") as h:
+        await h.c.press("j", "y")
+        assert "copied" in h.c.status
+        lines = dict(line.split("\t", 1) for line in h.c.app.clipboard.splitlines())
+        row = h.row("sizes")
+        assert (lines["table"], lines["size"]) == ("public.orders", "locked 4711")
+        assert lines["estimated size"] == f"{row['estimated']} bytes"
+        assert lines["inserted"] == "5000000"
+
+
+async def test_enter_shows_the_whole_statement(tmp_path: Path) -> None:
+    text = "SELECT " + ", ".join(f"column_{number}" for number in range(80)) + " FROM the_end"
+    async with health(tmp_path, (80, 24), tab="5") as h:
+        (reading,) = [h.source.readings["statement_texts"][-1]]
+        rows = tuple({**row, "query": text} for row in reading.rows)
+        h.source.readings["statement_texts"] = [replace(reading, rows=rows, at=reading.at + 1)]
+        await h.second()
+        assert "the_end" not in h.c.text()
+        await h.c.press("j", "enter")
+        await h.c.shown(Dialog)
+        await h.c.press("pagedown", "pagedown")
+        assert "the_end" in h.c.text() or "the_end" in str(h.c.app.screen.query_one("#dialog-text").render())
+
+
 # -- cost and being alone ----------------------------------------------------------------------------------------------
 
 

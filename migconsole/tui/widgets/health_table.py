@@ -11,6 +11,7 @@ from textual.binding import BindingType
 from textual.geometry import Size
 from textual.message import Message
 
+from migconsole.domain.text import sanitise, sanitise_line
 from migconsole.tui.widgets import health_values
 from migconsole.tui.widgets.health_lines import CURSOR, Line, PaintedLines, fitted
 from migconsole.tui.widgets.health_sheet import Column, Row, Sheet, matching, sorted_rows
@@ -19,6 +20,9 @@ _FIXED = 2
 """Rows above the first one: the title and the headings."""
 
 _GAP = 2
+
+MOST_COPIED = 100_000
+"""Characters of one value that are copied."""
 
 
 class HealthTable(PaintedLines, can_focus=True):
@@ -328,13 +332,12 @@ class HealthTable(PaintedLines, can_focus=True):
 
 
 def chosen_text(sheet: Sheet, row: Row) -> str:
-    """A row as text with exact values, to be copied."""
-    lines = [
-        f"{c.title}\t{row.marks.get(c.name) or health_values.raw(row.values.get(c.name), c.unit)}"
-        for c in sheet.columns
+    """A row as text with exact values, to be copied: a name, a tab and a value on each line."""
+    pairs = [
+        (c.title, row.marks.get(c.name) or health_values.raw(row.values.get(c.name), c.unit)) for c in sheet.columns
     ]
-    lines += [f"{name}\t{health_values.raw(value, unit)}" for name, unit, value in row.extra]
-    return "\n".join(lines)
+    pairs += [(name, health_values.raw(value, unit)) for name, unit, value in row.extra]
+    return "\n".join(f"{sanitise_line(name)}\t{sanitise(value, MOST_COPIED)}" for name, value in pairs)
 
 
 def first_focusable(tables: Sequence[HealthTable]) -> HealthTable | None:

@@ -309,7 +309,7 @@ class HealthKeys(Screen[None]):
         row = table.chosen if table is not None else None
         if table is None or table.sheet is None or row is None:
             return
-        text = sanitise(chosen_text(table.sheet, row), 1_000_000)
+        text = chosen_text(table.sheet, row)
         self.app.copy_to_clipboard(self.session.copy_text(text) if self.session is not None else text)
         self.status.hint("the row was copied with its exact values")
 

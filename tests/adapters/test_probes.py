@@ -545,6 +545,22 @@ async def test_both_ends_of_replication(server: EmbeddedServer) -> None:
                     assert (await there.run_probe(name)).quality is Quality.OK, name
 
 
+async def test_a_standby_that_is_promoted_is_named_and_watched_on(server: EmbeddedServer) -> None:
+    with EmbeddedServer() as primary, EmbeddedServer(primary=primary) as standby:
+        async with harness.opened(standby.url()) as probes:
+            first = harness.by_name(await probes.run_pulse())["server_identity"].rows[0]
+            assert (first["in_recovery"], first["changed"]) == (True, "")
+            primary.kill()
+            standby.psql("SELECT pg_promote()")
+            found = harness.by_name(await probes.run_pulse())["server_identity"]
+            assert found.rows[0]["changed"] == "is the primary now, another timeline"
+            assert found.rows[0]["previous"].startswith("in_recovery True")
+            level, message = judge("server_identity", found, Phase.STEP)
+            assert (level, "is the primary now" in message) == (Level.CRITICAL, True)
+            assert harness.by_name(await probes.run_pulse())["sessions"].quality is Quality.OK
+            assert (await probes.run_probe("all_sizes_est")).quality is Quality.OK
+
+
 def test_passwords_of_others_are_masked() -> None:
     masking = Masking(resolve_target("postgresql://u:s3cretValue@h/d", environment={}))
     for text in (

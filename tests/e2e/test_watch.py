@@ -6,11 +6,13 @@ import asyncio
 import contextlib
 import json
 import os
+import queue
 import shutil
 import signal
 import stat
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
@@ -25,12 +27,14 @@ from migconsole.adapters.journal.reading import read_events
 from migconsole.adapters.journal.sqlite import Console, SqliteJournal
 from migconsole.demo.server import EmbeddedServer
 from migconsole.domain.events import Draft, Kind
-from migconsole.domain.readings import Quality, Reading
+from migconsole.domain.readings import Level, Quality, Reading
 from migconsole.domain.run import fold
 from migconsole.domain.thresholds import Phase
 from migconsole.engine.watched_run import acknowledgement
 from migconsole.wiring import opening, watching
 from migconsole.wiring.opening import Options
+from migconsole.wiring.watcher import thresholds
+from tests.adapters.test_postgres_target import pooler
 from tests.conftest import Database
 from tests.waiting import eventually, wait_until
 
@@ -506,6 +510,49 @@ def test_a_wrong_alarm_in_the_users_configuration_is_named(database: Database, c
     assert done.returncode == 2
     assert "nonsense" in done.stderr
     assert "config.toml" in done.stderr
+
+
+def test_a_pooler_is_refused_with_what_to_do(server: EmbeddedServer, tmp_path: Path) -> None:
+    """Through one nobody knows whose session the settings of the monitor would be."""
+    with poolers_port(server) as port:
+        url = f"postgresql://postgres@127.0.0.1:{port}/postgres?sslmode=disable"
+        done = subprocess.run(command("--target", url), capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert "connection pooler" in done.stderr
+    assert "Give the server's own address" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@contextlib.contextmanager
+def poolers_port(server: EmbeddedServer) -> Iterator[int]:
+    """A pooler in a loop of its own, because this test waits for a process."""
+    loop, ports, ended = asyncio.new_event_loop(), queue.Queue[int](), asyncio.Event()
+
+    async def open_it() -> None:
+        async with pooler(server) as port:
+            ports.put(port)
+            await ended.wait()
+
+    thread = threading.Thread(target=loop.run_until_complete, args=(open_it(),))
+    thread.start()
+    try:
+        yield ports.get(timeout=10)
+    finally:
+        loop.call_soon_threadsafe(ended.set)
+        thread.join(10)
+        loop.close()
+
+
+def test_alarms_are_set_in_the_users_configuration_and_over_that_in_the_checklist(clean_environment: Path) -> None:
+    folder = clean_environment / ".config" / "migconsole"
+    folder.mkdir(parents=True)
+    (folder / "config.toml").write_text('[alarms]\nconn_saturation = {warn = "10%"}\nself_cost = "off"\n')
+    used = Reading("conn_saturation", 0.0, 0.0, Quality.OK, ({"used_share": 0.2, "used": 20, "slots": 100},))
+    dear = Reading("self_cost", 0.0, 0.0, Quality.OK, ({"busy_share": 0.5, "longest_wait_s": 0.0},))
+    for checklists, level in (({}, Level.WARN), ({"conn_saturation": {"warn": "30%"}}, Level.GOOD)):
+        limits = thresholds(checklists)
+        assert limits.judge(used, Phase.BEFORE)[0] is level
+        assert limits.judge(dear, Phase.BEFORE)[0] is Level.GOOD
 
 
 # -- help --------------------------------------------------------------------------------------------------------------

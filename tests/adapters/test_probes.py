@@ -694,3 +694,16 @@ async def slow_way(port: int, delay: float) -> AsyncIterator[int]:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_a_session_that_was_opened_long_before_its_first_question_answers(looked_at: Database) -> None:
+    """Preparing must not leave a transaction open, whose time then runs out, and in which locks would stay."""
+    async with harness.opened(looked_at.url) as probes, harness.client(looked_at.url, "look") as look:
+        pids = list(probes._shared.own.values())
+        assert len(pids) == 2
+        states = await look.fetch("SELECT state FROM pg_stat_activity WHERE pid = ANY($1::int[])", pids)
+        assert {row["state"] for row in states} == {"idle"}
+        assert await look.fetchval("SELECT count(*) FROM pg_locks WHERE pid = ANY($1::int[])", pids) == 0
+        await look.fetchval("SELECT pg_sleep(0.7)")
+        assert harness.by_name(await probes.run_pulse())["sessions"].quality is Quality.OK
+        assert (await probes.run_probe("not_valid")).quality is Quality.OK

@@ -55,6 +55,7 @@ _LIMIT = "SELECT set_config('statement_timeout', $1, false)"
 _NOTHING = "SELECT"
 """A statement without columns: what it takes is the way to the server and back, and nothing else."""
 
+FIRST_TRIPS = 5
 TRIPS = 30
 """Passes over which the shortest way to the server is known."""
 
@@ -189,6 +190,9 @@ class Session:
             self._prepared[_LIMIT] = await connection.prepare(_LIMIT)
             self._prepared[_NOTHING] = await connection.prepare(_NOTHING)
             self._trips.clear()
+            # Preparing leaves the transaction open until something runs, and the server's limit counts on.
+            for _ in range(FIRST_TRIPS):
+                await self._measure_the_way()
             await self._ready(connection)
         except FAILURES as error:
             raise querying(error, self._shared.target, 0.5, self._lock_timeout) from None

@@ -77,7 +77,7 @@ class PulseSession(Session):
         for source in dict.fromkeys(s for probe in PROBES if probe.through is self._through for s in probe.sources):
             with suppress(RefusedSourceError):
                 await self._statement(connection, source)
-            # Preparing leaves the transaction open until something runs: its locks stay, and the timeout counts on.
+            # Else its transaction, and the locks of its catalogues, stay until something runs.
             await self._measure_the_way()
 
     async def _refresh(self, connection: Connection) -> None:

@@ -531,7 +531,7 @@ async def test_the_screen_alone_needs_no_run(tmp_path: Path) -> None:
         source.open_alarms = [*source.open_alarms, replace(source.open_alarms[0], id=3, message="another one")]
         app.screen.look()
         app.screen.look()
-        assert (rung, "another one" in c.status) == (["rang", "rang"], True)
+        assert rung == ["rang", "rang"]
         for key in SAYS:
             await c.press(key)
         await c.press("2", "j", "c")

@@ -128,7 +128,8 @@ def chart(look: Look, shown: Shown, values: Values) -> Chart:
 
 def _written(shown: Shown, value: float | None, reading: Reading | None) -> str:
     if value is None:
-        return format.UNKNOWN
+        off = reading is not None and reading.rows and reading.rows[0].get("enabled") is False
+        return "off" if off else format.UNKNOWN
     if reading is not None and not reading.rows and shown.series in _NONE:
         return _NONE[shown.series]
     if shown.beside and reading is not None and reading.rows:

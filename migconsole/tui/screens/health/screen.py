@@ -191,9 +191,8 @@ class HealthScreen(HealthKeys):
 
     def _ring(self, alarms: Sequence[Alarm]) -> None:
         """Ring once for a new alarm; with a run the journal's occasions do that, whatever is on the screen."""
-        if (alarm := self._bell.fresh(alarms)) is not None:
+        if self._bell.fresh(alarms) is not None:
             self.app.bell()
-            self.status.hint(f"{alarm.level}: {sanitise_line(alarm.message, 200)}")
 
     def _mode(self) -> list[tuple[str, str]]:
         texts: list[tuple[str, str]] = []

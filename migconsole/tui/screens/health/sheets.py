@@ -69,7 +69,7 @@ def limit_style(look: Look, probe: str, column: str, value: Any) -> str:
 # -- activity and locks -----------------------------------------------------------------------------------------------
 
 _LOCKS = (
-    C("who", "who waits for whom", "text", "lock_tree", 9, 22, 2),
+    C("who", "who waits for whom", "text", "lock_tree", 9, 20, 2),
     C("stands", "stands", "text", "lock_tree", 8, 45),
     C("wait_s", "waits", "s", "lock_tree", 7, missing="–"),
     C("mode", "mode", "text", "lock_tree", 5, 16, missing="–"),

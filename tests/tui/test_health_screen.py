@@ -299,6 +299,18 @@ async def test_nothing_read_yet_is_not_nothing(tmp_path: Path) -> None:
         assert "not read yet" in h.c.text()
 
 
+async def test_what_is_held_back_for_the_migration_says_why_it_was_not_read(tmp_path: Path) -> None:
+    async with health(tmp_path, tab="3") as h:
+        for probe in ("watch_sizes", "tables_activity", "all_sizes_est"):
+            del h.source.readings[probe]
+        await h.second()
+        assert "not read yet: it waits until the migration is out of its lock queue" in h.c.text()
+        h.source.put("lock_tree", [])
+        await h.second()
+        assert "not read yet" in h.c.text()
+        assert "out of its lock queue" not in h.c.text()
+
+
 async def test_without_a_watcher_the_screen_says_so(tmp_path: Path) -> None:
     async with health(tmp_path) as h:
         h.source.state = WatcherState(False, 42.0, problem="the watcher (pid 77) is gone")

@@ -79,7 +79,10 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """A table. ``empty`` says what no rows mean when the reading is good; ``notes`` what the reader must know."""
+    """A table. ``empty`` says what no rows mean when the reading is good; ``notes`` what the reader must know.
+
+    ``held`` says why nothing is read just now, "" when nothing is held back.
+    """
 
     title: str
     columns: tuple[Column, ...]
@@ -90,6 +93,7 @@ class Sheet:
     empty: str = "nothing"
     notes: tuple[str, ...] = ()
     phase: Phase = Phase.BEFORE
+    held: str = ""
 
     def state(self, now: float) -> tuple[str, str, str]:
         """Age, the worst of the sources' qualities in words, and a style. A sheet without sources only says why."""

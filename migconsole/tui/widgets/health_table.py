@@ -242,7 +242,8 @@ class HealthTable(PaintedLines, can_focus=True):
         if self.sheet.rows:
             return f"none of {len(self.sheet.rows)} rows matches the filter"
         _, words, _ = self.sheet.state(self._now)
-        return self.sheet.empty if words == "ok" else words
+        held = f": {self.sheet.held}" if self.sheet.held and words.endswith("not read yet") else ""
+        return self.sheet.empty if words == "ok" else words + held
 
     def _title(self, width: int) -> Line:
         sheet = self.sheet

@@ -8,7 +8,7 @@ from typing import Any
 from migconsole.domain.readings import Quality
 from migconsole.domain.text import sanitise_line
 from migconsole.tui import format
-from migconsole.tui.screens.health.sheets import Look, key_of, limit_style, rows_of, text_of
+from migconsole.tui.screens.health.sheets import Look, held_back, key_of, limit_style, rows_of, text_of
 from migconsole.tui.widgets.health_sheet import Column as C
 from migconsole.tui.widgets.health_sheet import Row, Sheet, Source
 
@@ -43,6 +43,7 @@ def progress(look: Look) -> Sheet:
         readings,
         empty="no index build, vacuum, analyse, cluster, copy, base backup or table rewrite is running",
         phase=look.phase,
+        held=held_back(look),
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from migconsole.domain.snapshots import INDEXES, SIZES, TABLES
 from migconsole.engine import comparing
 from migconsole.tui import format
-from migconsole.tui.screens.health.sheets import Look, rows_of, text_of
+from migconsole.tui.screens.health.sheets import Look, held_back, rows_of, text_of
 from migconsole.tui.widgets.health_sheet import Column as C
 from migconsole.tui.widgets.health_sheet import Row, Sheet, Source
 
@@ -71,6 +71,7 @@ def tables(look: Look) -> Sheet:
         "no tables",
         notes=why,
         phase=look.phase,
+        held=held_back(look),
     )
 
 
@@ -135,9 +136,9 @@ def _table_row(look: Look, oid: Any, values: dict[str, Any], marks: dict[str, st
 
 
 _INDEXES = (
-    C("index", "index", "text", "", 9, 18, 3),
-    C("relation", "table", "text", "", 7, 14, 2),
-    C("says", "finding", "text", "", 8, 20, 4),
+    C("index", "index", "text", "", 9, 26, 4),
+    C("relation", "table", "text", "", 5, 14, 2),
+    C("says", "finding", "text", "", 8, 18, 3),
     C("size", "size", "bytes", "index_usage", 8),
     C("scans", "scans", "total", "index_usage", 7),
     C("size_since", "size +baseline", "bytes", "", 3, missing="–"),
@@ -188,6 +189,7 @@ def indexes(look: Look) -> Sheet:
         "no indexes",
         notes=why,
         phase=look.phase,
+        held=held_back(look),
     )
 
 

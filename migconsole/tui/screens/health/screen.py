@@ -24,7 +24,7 @@ from migconsole.tui.screens.health import overview
 from migconsole.tui.screens.health.keys import HealthKeys
 from migconsole.tui.screens.health.log_tab import LogTab
 from migconsole.tui.screens.health.ports import HealthPorts
-from migconsole.tui.screens.health.sheets import Look
+from migconsole.tui.screens.health.sheets import Look, held_back
 from migconsole.tui.screens.health.tabs import TABS, Spec
 from migconsole.tui.widgets import health_values
 from migconsole.tui.widgets.banner import Banner, environment_class
@@ -222,7 +222,7 @@ class HealthScreen(HealthKeys):
             return
         look = self._look(now)
         window = {"statements": self.window, "load": self.compared, "changes": self.compared}.get(spec.id, 0.0)
-        key = (look.phase, window, *(_mark(self.source.latest(probe)) for probe in spec.probes))
+        key = (look.phase, window, held_back(look), *(_mark(self.source.latest(probe)) for probe in spec.probes))
         made = self._made.get(spec.id)
         if made is None or made[0] != key:
             made = (key, spec.make(look))

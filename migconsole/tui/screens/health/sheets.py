@@ -66,6 +66,13 @@ def limit_style(look: Look, probe: str, column: str, value: Any) -> str:
     return LEVEL_STYLES[Level.WARN] if warn is not None and value >= warn else ""
 
 
+def held_back(look: Look) -> str:
+    """Why what is heavy is not read now: the watcher asks nothing of the kind that could join the migration's queue."""
+    rows = rows_of(look.source.latest("lock_tree"))
+    chained = any(row.get("migration") and (row.get("waits_for") or row.get("holds_up")) for row in rows)
+    return "it waits until the migration is out of its lock queue" if chained else ""
+
+
 # -- activity and locks -----------------------------------------------------------------------------------------------
 
 _LOCKS = (

@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from migconsole.domain.checklist import Notification
+from migconsole.domain.checklist import COPY, Notification
 from migconsole.domain.text import sanitise_line
 from migconsole.domain.variables import Resolver, UnresolvedError
 from migconsole.engine.record_ports import Delivery
@@ -26,10 +26,10 @@ _logging = threading.Lock()
 def shown(to: str) -> str:
     """A destination as the checklist writes it, without what an address would give away.
 
-    >>> shown("${slack}"), shown("slack://TokenA/TokenB"), shown("https://hooks.example/T0/B1/x")
-    ('${slack}', 'slack://…', 'https://…')
+    >>> shown("${slack}"), shown("slack://TokenA/TokenB"), shown("https://hooks.example/T0/B1/x"), shown("copy:/mnt")
+    ('${slack}', 'slack://…', 'https://…', 'copy:/mnt')
     """
-    if re.fullmatch(r"\$\{\w+\}", to.strip()):
+    if re.fullmatch(r"\$\{\w+\}", to.strip()) or to.strip().startswith(COPY):
         return to.strip()
     scheme = _SCHEME.match(to.strip())
     return f"{scheme[1]}://…" if scheme else "…"
@@ -59,6 +59,11 @@ class AppriseSender:
     def name(self, destination: int) -> str:
         """How the checklist calls it."""
         return self._names[destination]
+
+    def folder(self, destination: int) -> str:
+        """Where the evidence is copied to, "" for a destination that takes messages."""
+        address = self._addresses[destination]
+        return address.removeprefix(COPY).strip() if address.startswith(COPY) else ""
 
     def send(self, destination: int, title: str, text: str) -> Delivery:
         """Deliver, or say why not."""
@@ -115,6 +120,8 @@ def destinations(notifications: Sequence[Notification]) -> Mapping[str, int]:
     """
     found: dict[str, int] = {}
     for number, notification in enumerate(notifications):
+        if notification.copies:
+            continue
         variable = re.fullmatch(r"\$\{(\w+)\}", notification.to.strip())
         found.setdefault(variable[1] if variable else f"{number + 1}", number)
     return found

@@ -220,12 +220,25 @@ class Gate:
     position: str = ""
 
 
+COPY = "copy:"
+"""How a destination begins that is a folder for the evidence."""
+
+
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """Which events are told to whom."""
+    """Which events are told to whom; or, with ``copy:FOLDER``, when the evidence is copied to a folder."""
 
     on: tuple[str, ...]
     to: str
+
+    @property
+    def copies(self) -> bool:
+        """Whether the evidence is copied, instead of a message sent.
+
+        >>> Notification(("phase",), "copy:/mnt/evidence").copies, Notification(("phase",), "${slack}").copies
+        (True, False)
+        """
+        return self.to.strip().startswith(COPY)
 
 
 @dataclass(frozen=True, slots=True)

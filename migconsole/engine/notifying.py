@@ -31,6 +31,9 @@ FRESH = 600.0
 TIMEOUT = 30.0
 """Seconds that a delivery may take before its result is "failed"."""
 
+COPYING = 600.0
+"""The same for a copy of the evidence, which may be large and go over a network."""
+
 Append = Callable[[Draft], Awaitable[Event]]
 
 
@@ -128,7 +131,8 @@ class Notifying:
                 return
             with suppress(OSError):
                 await asyncio.to_thread(self._files.keep_seal, seal)
-            delivery = await deliver(self._sender, number, title, text)
+            limit = COPYING if self._checklist.notifications[number].copies else TIMEOUT
+            delivery = await deliver(self._sender, number, title, text, limit)
             result = {"message": message, "result": delivery.result, "detail": sanitise_line(delivery.detail, 500)}
             await self._append(Draft(Kind.NOTIFIED, result, self._actor, key=f"notified:{message}"))
 

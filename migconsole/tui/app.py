@@ -148,9 +148,8 @@ class MigconsoleApp(Themed, Openings):
         command = BY_ID[id]
         context = self.context()
         judged = commands.verdict(command, context)
-        if judged.asks and id == "run":
-            id = "override"
-        elif not judged.allowed:
+        # What only the clock speaks against is asked about on the way, after the way of doing it was chosen.
+        if not judged.allowed and not (judged.asks and id == "run"):
             more = f" (o: {judged.how or OUT_OF_ORDER}, with a reason)" if judged.overridable else ""
             self.hint(f"{command.title}: {judged.reason}{more}")
             return

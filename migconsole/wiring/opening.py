@@ -24,7 +24,7 @@ from migconsole.adapters.postgres.checks import CHECKS
 from migconsole.adapters.postgres.database import CHECK_LOCK_TIMEOUT, PostgresDatabase
 from migconsole.adapters.postgres.target import resolve_target
 from migconsole.adapters.runs import RunDirectory, RunStore, opened_data, state_directory
-from migconsole.domain.checklist import Check, Checklist, Job
+from migconsole.domain.checklist import COPY, Check, Checklist, Job
 from migconsole.domain.events import Draft, Kind
 from migconsole.domain.secrets import Secret, Secrets
 from migconsole.domain.shell import Command, UnreadableError, commands
@@ -36,7 +36,7 @@ from migconsole.engine.session import Session
 from migconsole.errors import JournalError, StoppedError, UsageError
 from migconsole.wiring import estimates
 from migconsole.wiring.desk import RunDesk
-from migconsole.wiring.recording import RunRecord
+from migconsole.wiring.recording import EvidenceSender, RunRecord
 
 _ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\+?=")
 _BUILTINS = re.compile(
@@ -176,7 +176,7 @@ def _session(
         actor=console.actor,
         read_only=options.read_only,
         record=RunRecord(directory, setting.surroundings.redact),
-        sender=setting.sender,
+        sender=EvidenceSender(setting.sender, directory, setting.surroundings),
         desk=RunDesk(directory.path, options),
     )
 
@@ -236,7 +236,8 @@ def _surroundings(checklist: Checklist, project: Path, options: Options, given: 
     if target.password is not None:
         secrets.add_password(target.password)
     for address in addresses(checklist.notifications, resolver):
-        secrets.add(address)
+        if not address.startswith(COPY):
+            secrets.add(address)
     child_secrets = {name: secret.reveal() for name, secret in target.child_secrets().items()}
     return Setting(
         target,

@@ -50,7 +50,7 @@ from migconsole.engine.watcher import Watcher
 from migconsole.errors import EXIT_OK, MigconsoleError, UsageError
 from migconsole.wiring import opening
 from migconsole.wiring.opening import Options, Setting
-from migconsole.wiring.recording import RunRecord
+from migconsole.wiring.recording import EvidenceSender, RunRecord
 
 HEALTH = "health.db"
 
@@ -246,7 +246,7 @@ async def watch_run(path: Path, options: Options, until: float, began: Callable[
         notifying = Notifying(
             loaded.checklist,
             journal.append,
-            setting.sender,
+            EvidenceSender(setting.sender, directory, setting.surroundings),
             RunRecord(directory, redact),
             clock=time.time,
             actor=ACTOR,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import stat
 import subprocess
 import tarfile
 
+from migconsole.domain.events import Kind
 from tests.e2e.checklists import SIGNED_RUN, Desk
 from tests.e2e.pty import PROGRAM
 
@@ -31,6 +33,40 @@ def test_a_run_is_ended_signed_and_closed_from_the_command_line(desk: Desk) -> N
     assert closed.returncode == 0, closed.stderr
     assert json.loads(closed.stdout)["closed_at"]
     assert (desk.directory / "report.html").exists()
+    desk.assert_whole()
+
+
+def test_at_each_phases_end_the_evidence_is_copied_and_failing_to_blocks_nothing(desk: Desk) -> None:
+    away = desk.project / "away"
+    away.mkdir()
+    phases = [
+        {
+            "phase": name,
+            "at": at,
+            "sections": [{"section": name, "items": [{"item": f"Do {name}", "id": name.lower()}]}],
+        }
+        for name, at in (("First", "T-1h"), ("Second", "T-0"))
+    ]
+    notifications = [{"on": ["phase"], "to": "copy:away"}, {"on": ["phase"], "to": "copy:/nowhere/at/all"}]
+    desk.write(phases=phases, notifications=notifications)
+    done = desk.call("run", str(desk.path), "--headless", "--attest-all", "rehearsed")
+    assert done.returncode == 0, done.stdout + done.stderr
+    results = [(event.data["message"], event.data["result"]) for event in desk.events(Kind.NOTIFIED)]
+    assert sorted(results) == [
+        ("phase:first:0", "delivered"),
+        ("phase:first:1", "failed"),
+        ("phase:second:0", "delivered"),
+        ("phase:second:1", "failed"),
+    ]
+    bundles = sorted(away.iterdir())
+    assert len(bundles) == 2
+    with tarfile.open(bundles[-1]) as archive:
+        archive.extractall(away, filter="data")
+    folder = away / desk.directory.name
+    checked = subprocess.run(["sha256sum", "-c", "--quiet", "SHA256SUMS"], cwd=folder, check=False)
+    assert checked.returncode == 0
+    assert "Do Second" in (folder / "report.md").read_text()
+    assert stat.S_IMODE(bundles[-1].stat().st_mode) == 0o600
     desk.assert_whole()
 
 

@@ -84,7 +84,7 @@ class Conduct:
         if ending is RunState.COMPLETED:
             open_items = [item for item in left(run, self._checklist) if run.state_of(item) is not ItemState.DEFERRED]
             if open_items:
-                return f"{len(open_items)} left, first “{open_items[0].title}”; defer what is done later"
+                return f"{len(open_items)} left (defer what is done later), first “{open_items[0].title}”"
         if ending is RunState.ROLLED_BACK and not self._rolled_back():
             return "nothing of the rollback procedure has been done"
         return ""

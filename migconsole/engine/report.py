@@ -15,6 +15,7 @@ from migconsole.domain.deviations import GRAVE, Deviation, Sort, deviations
 from migconsole.domain.events import Event, Kind
 from migconsole.domain.items import ItemState
 from migconsole.domain.run import AlarmRecord, Attempt, Note, Progress, Run, left, overall
+from migconsole.domain.sections import section_end
 from migconsole.domain.signing import Signature
 from migconsole.domain.stamps import elapsed
 from migconsole.engine.report_deeds import DeedReport, deeds
@@ -83,10 +84,11 @@ class ItemReport:
 
 @dataclass(frozen=True, slots=True)
 class SectionReport:
-    """A section with its boxes, headings among them."""
+    """A section with its boxes, headings among them. ``end`` is its end state in words, with who called it complete."""
 
     title: str
     items: tuple[ItemReport, ...]
+    end: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,7 +319,9 @@ def _section(run: Run, section: Section) -> SectionReport:
             yield ItemReport(item, depth, state, state in FILLED, evidence(run, item), attempts)
             yield from walk(item.items, depth + 1)
 
-    return SectionReport(section.title, tuple(walk(section.items, 0)))
+    end = section_end(section, run.state_of, lambda item: run.record(item.id).since, run.sections)
+    called = f", called by {end.call.person}" if end.call is not None else ""
+    return SectionReport(section.title, tuple(walk(section.items, 0)), f"{end.words}{called}")
 
 
 def _tripwires(checklist: Checklist, events: Iterable[Event]) -> Iterator[TripwireReport]:

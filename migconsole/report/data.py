@@ -148,7 +148,7 @@ def _bar(bar: Bar) -> dict[str, Any]:
 
 
 def _section(section: SectionReport) -> dict[str, Any]:
-    return {"title": section.title, "items": [_item(entry) for entry in section.items]}
+    return {"title": section.title, "end": section.end, "items": [_item(entry) for entry in section.items]}
 
 
 def _item(entry: ItemReport) -> dict[str, Any]:

@@ -144,6 +144,8 @@ def _checklist(report: Report) -> str:
 def _section(section: SectionReport) -> Iterator[str]:
     yield f"### {escaped(section.title)}"
     yield ""
+    yield escaped(f"{section.end[:1].upper()}{section.end[1:]}.")
+    yield ""
     for entry in section.items:
         indent = "  " * entry.depth
         yield f"{indent}- [{'x' if entry.filled else ' '}] {escaped(entry.item.title)}"

@@ -9,9 +9,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from migconsole.adapters.seals import keep_seal
 from migconsole.cli import cli
-from migconsole.domain.events import GENESIS, chain_hash
-from tests.report.runs import Recorded, eventful
+from migconsole.domain.events import GENESIS, Kind, chain_hash
+from migconsole.domain.items import Move
+from migconsole.domain.seals import Seal
+from tests.report.runs import Recorded, eventful, recorded
 
 
 @pytest.fixture
@@ -124,3 +127,34 @@ def test_a_broken_journal_is_not_sealed(run: Recorded) -> None:
     report = invoke(run, "report")
     assert "nothing was sealed" in report.stderr
     assert not (run.directory.path / "seals").exists()
+
+
+@pytest.mark.parametrize("kind", ["notification", "sign-off", "report"])
+def test_every_kind_of_seal_finds_a_cut_below_it_and_the_report_says_so_first(tmp_path: Path, kind: str) -> None:
+    run = recorded(tmp_path / "state")
+    run.attempt("disk", "passed")
+    sealed = run.log.events[-1]
+    run.log.add(Kind.NOTE, {"text": "what somebody would rather not have said", "item": ""})
+    run.save()
+    keep_seal(run.directory.path, Seal(kind, len(run.log.events), run.log.events[-1].hash, run.log.events[-1].at))
+    assert invoke(run, "verify", run.directory.path.name).exit_code == 0
+    tamper(run, f"DELETE FROM events WHERE seq > {sealed.seq}")
+    verified = invoke(run, "verify", run.directory.path.name)
+    assert verified.exit_code == 1
+    assert f"the {kind}" in verified.stdout
+    first = invoke(run, "report").stdout.splitlines()[0]
+    assert f"THE JOURNAL IS BROKEN at event {sealed.seq + 1}" in first
+
+
+def test_a_notification_in_the_journal_seals_what_was_before_it(tmp_path: Path) -> None:
+    run = recorded(tmp_path / "state")
+    run.log.move("look", Move.ATTEST, "", value="seen", note="all quiet")
+    head = run.log.events[-1]
+    run.log.add(Kind.NOTIFYING, {"message": "m", "occasion": "hold", "to": "x", "head": head.seq, "hash": head.hash})
+    run.save()
+    assert invoke(run, "verify", run.directory.path.name).exit_code == 0
+    tamper(run, f"UPDATE events SET data = replace(data, 'all quiet', 'no idea') WHERE seq = {head.seq}")
+    rechain(run)
+    verified = invoke(run, "verify", run.directory.path.name)
+    assert verified.exit_code == 1
+    assert f"event {head.seq} is not the one that the notification" in verified.stdout

@@ -33,7 +33,7 @@ class Operator:
         return self._path
 
     def run(self) -> Run:
-        """The fold of the journal; made anew only when a file of it changed, since tests look a hundred times a second."""
+        """The fold of the journal, made anew only when a file of it changed: tests look a hundred times a second."""
         files = [self._path / name for name in ("run.db", "run.db-wal")]
         state = [(found.st_mtime_ns, found.st_size) for path in files if path.exists() and (found := path.stat())]
         if self._seen is None or self._seen[0] != state:

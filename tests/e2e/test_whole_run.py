@@ -6,6 +6,7 @@ import json
 import os
 import re
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 from migconsole.domain.events import Kind
@@ -41,7 +42,16 @@ def sign(console: Console, row: int, name: str, signature: str, done: object) ->
     console.type(signature)
     accept(console, "enter", lambda: "You sign as" not in console.text)
     console.wait_until(done, 10, f"{name} has signed")  # type: ignore[arg-type]
-    console.press("escape")
+    back(console)
+
+
+def back(console: Console) -> None:
+    """Back to the main screen; an alarm of the moment takes one escape for itself."""
+    for _ in range(3):
+        console.press("escape")
+        with suppress(AssertionError):
+            console.wait_for("─ Checklist", timeout=4)
+            return
     console.wait_for("─ Checklist")
 
 
@@ -139,5 +149,4 @@ def end(console: Console, desk: Desk) -> None:
     accept(console, "c", lambda: "ended by" in console.text)
     accept(console, "enter", lambda: desk.fold().ended_at)
     console.wait_gone("ended by")
-    console.press("escape")
-    console.wait_for("─ Checklist")
+    back(console)

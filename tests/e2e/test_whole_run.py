@@ -146,7 +146,9 @@ def end(console: Console, desk: Desk) -> None:
     console.wait_for("the run has not ended")
     console.press("E")
     console.wait_for("An ended run takes no more work")
-    accept(console, "c", lambda: "ended by" in console.text)
+    pause()
+    console.press("c")  # once: a second one would be typed into the form
+    console.wait_for("ended by")
     accept(console, "enter", lambda: desk.fold().ended_at)
     console.wait_gone("ended by")
     back(console)

@@ -126,6 +126,18 @@ def test_a_strangers_database_under_such_a_name_stays(filled: Database) -> None:
     assert set(copies(filled)) == {full, foreign}
 
 
+@pytest.mark.matrix
+def test_on_every_version(matrix_database: Database) -> None:
+    scratch = scratch_name(matrix_database.name, ID)
+    matrix_database.server.psql(f"CREATE DATABASE {quoted(scratch)}")
+    marker = Marker(ID, matrix_database.name, Mark.DRILL, ID, "", "2026-11-24T14:02:00Z")
+    matrix_database.server.psql(f"COMMENT ON DATABASE {quoted(scratch)} IS {literal(marker.text())}")
+    assert clean(matrix_database)[0] == 3
+    place = f"{matrix_database.name}@127.0.0.1:{matrix_database.server.port}"
+    assert clean(matrix_database, "--confirm", place)[:2] == (0, [scratch])
+    assert copies(matrix_database) == {}
+
+
 def row(name: str, marker: Marker | None = None, comment: str | None = None) -> DatabaseRow:
     return DatabaseRow(name, 1, comment=marker.text() if marker else comment)
 

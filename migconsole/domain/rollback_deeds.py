@@ -4,26 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from migconsole.domain.rollback import Mark
 from migconsole.domain.rollback_plan import Act, Deed, Plan, Strategy
 from migconsole.domain.rollback_refusals import common_refusals, put_back_refusals, swap_refusals
 from migconsole.domain.rollback_restores import other_plan
 from migconsole.domain.rollback_steps import open_steps, purge_steps, put_back_steps, swap_steps
 from migconsole.domain.rollback_survey import Survey
-
-
-def _warnings(survey: Survey) -> tuple[str, ...]:
-    found = list(survey.notes)
-    if survey.pooler and not (survey.hooks.get("pause") and survey.hooks.get("resume")):
-        found.append(f"a pooler stands in front ({survey.pooler}) and there are no pooler hooks: expect 15 s and more")
-    found += [f"{b.kind} {b.name}: {b.detail}; {b.resolve}" for b in survey.blockers if not b.hard]
-    found += [f"replica {replica}: sessions there end with the swap, too" for replica in survey.replicas]
-    side = survey.side
-    if side is not None and side.marker is not None and side.marker.step is Mark.USED:
-        found.append(f"{survey.names.side} was live before it was put back: it is not what the backup was any more")
-    if survey.run_lock is not None:
-        found.append(f"a run is open on this database: its watcher is {survey.run_lock}")
-    return tuple(found)
+from migconsole.domain.rollback_warnings import warnings
 
 
 def swap_plan(survey: Survey) -> Plan:
@@ -37,7 +23,7 @@ def swap_plan(survey: Survey) -> Plan:
         survey.target,
         Strategy.SWAP,
         loses=survey.loss,
-        warnings=_warnings(survey),
+        warnings=warnings(survey),
         refusals=refusals,
     )
 
@@ -53,7 +39,7 @@ def put_back_plan(survey: Survey) -> Plan:
         put_back_steps(survey) if whole else (),
         survey.target,
         loses=(f"nothing: what was written since the swap stays in {survey.names.side}",),
-        warnings=_warnings(survey),
+        warnings=warnings(survey),
         refusals=refusals,
     )
 

@@ -173,6 +173,8 @@ def _clone(survey: Survey) -> Option:
 
 def _pitr(survey: Survey) -> Option:
     label = f"migconsole_{survey.owner[:8]}" if survey.owner else "migconsole_RUN"
+    lsn = next((point.lsn for point in survey.points if point.lsn), "")
+    beside = (f"pgbackrest --stanza=STANZA --delta --type=lsn --target={lsn} restore",) if lsn else ()
     return Option(
         Strategy.PITR,
         "Point in time, by the tool that archives your WAL",
@@ -183,7 +185,8 @@ def _pitr(survey: Survey) -> Option:
         (
             f"SELECT pg_create_restore_point('{label}');  -- before T-0",
             f"pgbackrest --stanza=STANZA --delta --type=name --target={label} restore",
-            "barman recover --target-lsn LSN SERVER BACKUP DIRECTORY",
+            *beside,
+            f"barman recover --target-lsn {lsn or 'LSN'} SERVER BACKUP DIRECTORY",
             f"server {survey.server.system or 'unknown'}, timeline {survey.server.timeline or 'unknown'}",
         ),
         executed=False,

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from migconsole.domain.rollback import REBUILD_LIMIT, Mark, Marker, literal, quoted
 from migconsole.domain.rollback_options import options
 from migconsole.domain.rollback_plan import Act, Deed, Option, Plan, PlanStep, Strategy
 from migconsole.domain.rollback_state import State
 from migconsole.domain.rollback_steps import lead_in, lead_out, verify_step
 from migconsole.domain.rollback_survey import Survey
+from migconsole.domain.rollback_warnings import warnings
 
 FORCE_SINCE = 130_000
 """``server_version_num`` from which DROP DATABASE can end sessions itself."""
@@ -84,7 +87,8 @@ def _side_restore(survey: Survey, option: Option) -> Plan:
         estimate=option.downtime,
         outage=True,
     )
-    return _plan(survey, option, (restore, swap, verify_step(survey, Strategy.SIDE_RESTORE)))
+    plan = _plan(survey, option, (restore, swap, verify_step(survey, Strategy.SIDE_RESTORE)))
+    return replace(plan, warnings=warnings(survey))
 
 
 def _in_place(survey: Survey, option: Option, keep: str, jobs: int) -> Plan:
@@ -93,17 +97,9 @@ def _in_place(survey: Survey, option: Option, keep: str, jobs: int) -> Plan:
         refusals.append("say where the failed data is dumped to before it is dropped (o, or --keep-failed DIR)")
     before, verify = _before_drop(survey, keep, jobs), verify_step(survey, Strategy.IN_PLACE)
     steps = (*before, *_after_drop(survey), verify)
-    return Plan(
-        Deed.ROLLBACK,
-        option.title,
-        steps,
-        survey.target,
-        option.strategy,
-        twice=True,
-        loses=(option.loss, *survey.loss),
-        warnings=(*survey.notes, "clients are shut out for the whole restore"),
-        refusals=tuple(refusals),
-    )
+    plan = _plan(survey, option, steps, twice=True)
+    told = (*warnings(survey), "clients are shut out for the whole restore")
+    return replace(plan, warnings=told, refusals=tuple(refusals))
 
 
 def _before_drop(survey: Survey, keep: str, jobs: int) -> tuple[PlanStep, ...]:

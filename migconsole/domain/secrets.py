@@ -10,9 +10,9 @@ from __future__ import annotations
 import json
 import re
 from base64 import b64encode
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from itertools import pairwise
-from typing import NoReturn
+from typing import Any, NoReturn
 from urllib.parse import quote, quote_plus, unquote, unquote_plus
 
 MASK = b"********"
@@ -353,3 +353,18 @@ def _base64_cores(raw: bytes) -> set[bytes]:
         if len(core) >= _BASE64_CORE:
             cores |= {core, core.replace(b"+", b"-").replace(b"/", b"_")}
     return cores
+
+
+def redacted(value: Any, redact: Callable[[str], str]) -> Any:
+    """A value as JSON has them with every text in it redacted; keys are ours and stay.
+
+    >>> redacted({"a": ["my pw", 1]}, lambda text: text.replace("pw", "***"))
+    {'a': ['my ***', 1]}
+    """
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, Mapping):
+        return {str(key): redacted(part, redact) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [redacted(part, redact) for part in value]
+    return value

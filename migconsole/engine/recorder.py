@@ -9,6 +9,7 @@ from typing import Any
 
 from migconsole.domain.events import Draft, Event, Kind
 from migconsole.domain.run import Run
+from migconsole.domain.secrets import redacted
 from migconsole.domain.signing import AFTER_CLOSE
 from migconsole.engine.ports import Journal
 from migconsole.errors import JournalError, MigconsoleError, StoppedError
@@ -140,14 +141,4 @@ class Recorder:
 
 def cleaned(data: Mapping[str, Any], redact: Callable[[str], str]) -> dict[str, Any]:
     """An event's data with every text redacted, but for the fields that the fold runs on."""
-    return {str(name): value if name in _STRUCTURE else _clean(value, redact) for name, value in data.items()}
-
-
-def _clean(value: Any, redact: Callable[[str], str]) -> Any:
-    if isinstance(value, str):
-        return redact(value)
-    if isinstance(value, Mapping):
-        return {str(key): _clean(part, redact) for key, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [_clean(part, redact) for part in value]
-    return value
+    return {str(name): value if name in _STRUCTURE else redacted(value, redact) for name, value in data.items()}

@@ -85,8 +85,8 @@ def arm(desk: Desk, console: Console) -> None:
     desk.start(console, "backup", confirm=False)
     backup = desk.ended("backup", SLOW)
     assert backup.outcome == "passed", (backup, desk.output("backup"))
+    console.wait_for("backup UNPROVEN", SLOW)
     console.press(".")
-    console.wait_for("backup UNPROVEN")
     desk.start(console, "prove")
     proof = desk.ended("prove", SLOW)
     assert proof.outcome == "passed", (proof, desk.output("prove"))
@@ -103,25 +103,25 @@ def migrate(desk: Desk, console: Console) -> None:
 def decide(desk: Desk, console: Console) -> None:
     """The wizard from B to the typed name; nothing happens before its last Enter."""
     console.press("B")
-    console.wait_for("who decides", PATIENCE)
+    console.wait_for("who decides", SLOW)
     pause()
     console.type(REASON)
     console.press("enter")
     pause()
     console.press("enter")
     console.wait_for("─ What is there", SLOW)
-    console.wait_for("armed")
+    console.wait_for("armed", SLOW)
     console.press("enter")
-    console.wait_for("─ What is lost")
+    console.wait_for("─ What is lost", SLOW)
     console.press("enter")
-    console.wait_for("▸ ✔ swap")
+    console.wait_for("▸ ✔ swap", SLOW)
     console.press("enter")
-    console.wait_for("─ The plan")
+    console.wait_for("─ The plan", SLOW)
     console.press("enter")
-    console.wait_for("not the name yet")
+    console.wait_for("not the name yet", SLOW)
     assert not desk.fold().engagement.now
     console.type(target(desk))
-    console.wait_gone("not the name yet")
+    console.wait_gone("not the name yet", SLOW)
     accept(console, "enter", lambda: desk.fold().engagement.now is not None)
 
 
@@ -134,7 +134,7 @@ def test_from_the_backup_to_the_swap_and_back(armed_desk: Desk, rows_: int, colu
     desk = armed_desk
     console = desk.run(rows=rows_, columns=columns)
     arm(desk, console)
-    console.wait_for("ARMED")
+    console.wait_for("ARMED", SLOW)
     migrate(desk, console)
     decide(desk, console)
     assert ended(desk, "start").outcome == "passed"
@@ -152,15 +152,15 @@ def test_from_the_backup_to_the_swap_and_back(armed_desk: Desk, rows_: int, colu
     # Undone again, from the palette.
     console.press("ctrl+p")
     console.type("put back")
-    console.wait_for("the failed database is live")
+    console.wait_for("the failed database is live", SLOW)
     console.press("enter")
-    console.wait_for("stays in the side database", PATIENCE)
+    console.wait_for("stays in the side database", SLOW)
     pause()
     console.type("the five orders were duplicates")
     console.press("enter")
     console.wait_for("not the name yet", SLOW)
     console.type(target(desk))
-    console.wait_gone("not the name yet")
+    console.wait_gone("not the name yet", SLOW)
     accept(console, "enter", lambda: "built-in:put-back" in desk.fold().items)
     assert ended(desk, "built-in:put-back").outcome == "passed"
     assert rows(desk) == 95
@@ -184,10 +184,10 @@ def test_the_console_may_be_killed_over_the_rollback(armed_desk: Desk) -> None:
     pause()
     again.press("escape")
     again.press("R")
-    again.wait_gone("RESUMED")
+    again.wait_gone("RESUMED", SLOW)
     if not desk.record("start").attempts:
         again.press("B")
-        again.wait_for("line after line", PATIENCE)
+        again.wait_for("line after line", SLOW)
         accept(again, "y", lambda: desk.record("start").attempts)
     assert ended(desk, "start").outcome == "passed"
     assert (desk.project / "log").read_text() == "stopped\nstarted\n"

@@ -16,7 +16,7 @@ from typing import Any
 
 import asyncpg
 
-from migconsole.adapters.postgres.connect import Connection, Purpose, connect, retire
+from migconsole.adapters.postgres.connect import Connection, Purpose, connect, quoted, retire
 from migconsole.adapters.postgres.failures import FAILURES, RefusedError, querying
 from migconsole.adapters.postgres.probes.capabilities import variants
 from migconsole.adapters.postgres.queries import load
@@ -42,18 +42,25 @@ class Outcome(StrEnum):
     NO_PRIVILEGE = "no privilege: grant pg_signal_backend and pg_read_all_stats (superusers' sessions need a superuser)"
 
 
-async def connect_for_maintenance(target: Target, purpose: Purpose, run: str) -> Connection:
-    """A session in the first maintenance database that lets us in. Raises TargetError."""
+async def connect_for_maintenance(target: Target, purpose: Purpose, run: str, *, apart: bool = False) -> Connection:
+    """A session in the first maintenance database that lets us in; ``apart``: in another one than the target.
+
+    Raises TargetError.
+    """
+    refused: list[str] = []
     for database in MAINTENANCE:
+        if apart and database == target.database:
+            continue
         try:
             return await connect(target, purpose, database=database, run=run)
         except RefusedError as error:
             if error.sqlstate not in OF_THE_DATABASE:
                 raise
+            refused.append(f"{database}: {error.detail}")
     raise TargetError(
         "No maintenance database lets us in",
-        f"Neither {' nor '.join(MAINTENANCE)} accepts {target.user}.",
-        f"GRANT CONNECT ON DATABASE postgres TO {target.user}",
+        "\n".join(refused) or f"{' and '.join(MAINTENANCE)} are what is to be changed.",
+        f"GRANT CONNECT ON DATABASE postgres TO {quoted(target.user)}",
     )
 
 

@@ -14,6 +14,7 @@ from migconsole.adapters.runs import sync_directory
 from migconsole.domain.events import Draft, Kind
 from migconsole.domain.rollback_record import RollbackBook, fold_rollbacks
 from migconsole.domain.run import Run, fold
+from migconsole.domain.secrets import redacted
 from migconsole.errors import JournalError
 
 
@@ -36,7 +37,7 @@ class JournalKeeper:
 
     async def append(self, kind: str, data: Mapping[str, Any], key: str) -> None:
         """See the port."""
-        await self._journal.append(Draft(Kind(kind), _clean(data, self._redact), self._actor, key))
+        await self._journal.append(Draft(Kind(kind), redacted(data, self._redact), self._actor, key))
         await self.load()
 
     async def expect(self, oid: int, key: str) -> None:
@@ -48,7 +49,7 @@ class JournalKeeper:
 
     async def restore_point(self, data: Mapping[str, Any], key: str) -> None:
         """See the port."""
-        await self._journal.append(Draft(Kind.RESTORE_POINT, _clean(data, self._redact), self._actor, key))
+        await self._journal.append(Draft(Kind.RESTORE_POINT, redacted(data, self._redact), self._actor, key))
 
 
 class FileKeeper:
@@ -71,7 +72,9 @@ class FileKeeper:
         if any(entry.get("key") == key for entry in self._entries()):
             return
         at = datetime.now(UTC).isoformat(timespec="milliseconds")
-        line = json.dumps({"kind": kind, "at": at, "key": key, "data": _clean(data, self._redact)}, ensure_ascii=False)
+        line = json.dumps(
+            {"kind": kind, "at": at, "key": key, "data": redacted(data, self._redact)}, ensure_ascii=False
+        )
         try:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
@@ -111,13 +114,3 @@ class FileKeeper:
                 continue
             if isinstance(entry, dict):
                 yield entry
-
-
-def _clean(value: Any, redact: Callable[[str], str]) -> Any:
-    if isinstance(value, str):
-        return redact(value)
-    if isinstance(value, Mapping):
-        return {str(key): _clean(part, redact) for key, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [_clean(part, redact) for part in value]
-    return value

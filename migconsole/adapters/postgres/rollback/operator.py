@@ -9,6 +9,7 @@ from typing import TypeVar
 import asyncpg
 
 from migconsole.adapters import processes
+from migconsole.adapters.postgres.backends import connect_for_maintenance
 from migconsole.adapters.postgres.connect import Connection, Purpose, retire
 from migconsole.adapters.postgres.failures import FAILURES, querying
 from migconsole.adapters.postgres.rollback import reading
@@ -57,7 +58,7 @@ class PostgresOperator:
     async def take(self) -> Holder | None:
         """Connect, take the lock; see the port."""
         purpose = Purpose(f"operator on {processes.host()[:30]}", READ_LIMIT, LOCK_TIMEOUT, search_path="pg_catalog")
-        connection = await reading.maintenance(self._target, purpose, self._run)
+        connection = await connect_for_maintenance(self._target, purpose, self._run, apart=True)
         self._connection = connection
         key = operator_lock_key(self._names.app)
         taken = await self._asked(lambda: connection.fetchval(_TRY, key))

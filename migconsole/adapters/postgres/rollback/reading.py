@@ -6,39 +6,13 @@ from collections.abc import Mapping, Sequence
 
 import asyncpg
 
-from migconsole.adapters.postgres.backends import MAINTENANCE, dump_words
-from migconsole.adapters.postgres.connect import Connection, Purpose, connect, retire
-from migconsole.adapters.postgres.failures import FAILURES, RefusedError, querying
+from migconsole.adapters.postgres.backends import connect_for_maintenance, dump_words
+from migconsole.adapters.postgres.connect import Connection, Purpose, retire
+from migconsole.adapters.postgres.failures import FAILURES, querying
 from migconsole.adapters.postgres.queries import OLDEST, load
 from migconsole.domain.rollback import DatabaseRow, Names, failed_name, parse_marker, quoted, side_name
 from migconsole.domain.rollback_survey import Blocker, Hindrance, Holder
 from migconsole.domain.target import Target
-from migconsole.errors import MigconsoleError, TargetError
-
-_OF_THE_DATABASE = frozenset({"3D000", "42501", "55000", "28000"})
-"""Refusals that another maintenance database may not share."""
-
-
-async def maintenance(target: Target, purpose: Purpose, run: str) -> Connection:
-    """A session in the first maintenance database that lets us in and is not the one to be changed.
-
-    Raises MigconsoleError.
-    """
-    refused: MigconsoleError | None = None
-    for database in MAINTENANCE:
-        if database == target.database:
-            continue
-        try:
-            return await connect(target, purpose, database=database, run=run)
-        except RefusedError as error:
-            if error.sqlstate not in _OF_THE_DATABASE:
-                raise
-            refused = error
-    raise TargetError(
-        "No maintenance database lets us in",
-        refused.detail if refused is not None else "",
-        f"GRANT CONNECT ON DATABASE postgres TO {quoted(target.user)}",
-    )
 
 
 def text_of(name: str) -> str:
@@ -158,7 +132,9 @@ async def discover(target: Target, run: str = "") -> tuple[str, ...]:
 
     Raises MigconsoleError.
     """
-    connection = await maintenance(target, Purpose("survey", 15.0, search_path="pg_catalog"), run)
+    connection = await connect_for_maintenance(
+        target, Purpose("survey", 15.0, search_path="pg_catalog"), run, apart=True
+    )
     try:
         rows = await connection.fetch(text_of("rollback_marked"))
     except FAILURES as error:

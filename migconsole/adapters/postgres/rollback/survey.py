@@ -8,6 +8,7 @@ from typing import Any
 
 import asyncpg
 
+from migconsole.adapters.postgres.backends import connect_for_maintenance
 from migconsole.adapters.postgres.connect import Connection, Purpose, retire
 from migconsole.adapters.postgres.failures import FAILURES, querying
 from migconsole.adapters.postgres.rollback import reading
@@ -77,7 +78,7 @@ class PostgresRollbackServer:
     async def survey(self) -> Survey:
         """See the port."""
         purpose = Purpose("survey", LIMIT, LOCK_TIMEOUT, search_path="pg_catalog")
-        connection = await reading.maintenance(self._target, purpose, self._run)
+        connection = await connect_for_maintenance(self._target, purpose, self._run, apart=True)
         try:
             survey = await self._surveyed(connection)
         except FAILURES as error:

@@ -28,6 +28,7 @@ from migconsole.tui.library import Library
 from migconsole.tui.openings import Openings
 from migconsole.tui.operations import Operations
 from migconsole.tui.palette import RegistryProvider
+from migconsole.tui.screens.checklist_keys import MOVED
 from migconsole.tui.screens.dialogs.base import Dialog
 from migconsole.tui.screens.health import HealthAccess, HealthOpening, HealthScreen
 from migconsole.tui.screens.help import HelpScreen
@@ -146,6 +147,9 @@ class MigconsoleApp(Themed, Openings):
     async def action_command(self, id: str) -> None:
         """Do a command, or say why not."""
         command = BY_ID[id]
+        if isinstance(self.screen, MainScreen) and self.screen.just_moved(id):
+            self.hint(MOVED)
+            return
         context = self.context()
         judged = commands.verdict(command, context)
         # What only the clock speaks against is asked about on the way, after the way of doing it was chosen.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -57,11 +58,14 @@ class Operator:
         title = item.title[:50]
         titles = {located.item.title[:50] for located in self.checklist.walk()}
         shown = self.console.wait_until(lambda: (now := self._shown())[:50] in titles and now, 20, "no item is shown")
-        for key in "......":
-            if shown.startswith(title):
+        for _ in range(8):
+            with contextlib.suppress(AssertionError):  # the cursor may go on by itself, and then no key counts at first
+                wait_until(lambda: self._shown().startswith(title), DEAD)
                 return
-            self.console.press(key)
-            shown = self.console.wait_until(lambda before=shown: (now := self._shown()) != before and now, 10)  # type: ignore[misc]
+            shown = self._shown()
+            self.console.press(".")
+            with contextlib.suppress(AssertionError):
+                wait_until(lambda before=shown: (now := self._shown()) != before and now, 3)  # type: ignore[misc]
         raise AssertionError(f"“{title}” was not selected, but “{shown}”")
 
     def _shown(self) -> str:
@@ -72,12 +76,25 @@ class Operator:
 
     def do(self, item: Item) -> ItemRecord:
         """Carry out the selected item in the way that its kind asks for."""
+        record = self._do(item)
+        # The journal knows a moment before the screen does; a person goes on from what the screen shows.
+        self.console.wait_until(lambda: not self._open(item), 20, f"the screen does not show the end of {item.id}")
+        return record
+
+    def _do(self, item: Item) -> ItemRecord:
         action = item.steps[0].step.action
         if isinstance(action, Answer):
             return self.answer(item.id, action)
         if isinstance(action, Manual) or self._hook_without_command(item):
             return self.attest(item.id)
         return self.carry_out(item.id)
+
+    def _open(self, item: Item) -> bool:
+        """Whether the item pane shows an item that is still to be done."""
+        lines = self.console.screen()
+        top = next((row for row, line in enumerate(lines) if "─ Item ─" in line), len(lines))
+        pane = [line.rpartition("││")[2].strip(" │") for line in lines[top + 1 : top + 4]]
+        return self._shown().startswith(item.title[:50]) and any(line.startswith(("□ todo", "◐ ")) for line in pane)
 
     def _hook_without_command(self, item: Item) -> bool:
         action = item.steps[0].step.action

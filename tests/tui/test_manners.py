@@ -207,6 +207,13 @@ async def test_in_a_read_do_section_the_cursor_goes_on_with_the_work(tmp_path: P
         world.started("apply")
         world.ended("apply", "passed")
         await c.until(lambda: c.main.steps.cursor_key == "watch")
+        await c.pilot.press("full_stop")
+        assert c.main.steps.cursor_key == "watch", "the key was meant for the line before"
+        assert "by itself: look, then press again" in c.status
+        world.hands.forward(1)
+        await c.pilot.press("full_stop")
+        assert c.main.steps.cursor_key != "watch"
+        await c.go("watch")
         assert {row.key: row.order for row in c.main.steps.rows}["watch"] == "now"
         await c.go("notify")
         world.moved("watch", "attest")

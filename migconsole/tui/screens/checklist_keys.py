@@ -11,6 +11,8 @@ from migconsole.domain.policy import Command
 from migconsole.domain.sections import turn
 from migconsole.domain.text import sanitise_line
 from migconsole.engine.session import Session
+from migconsole.tui.format import Clock
+from migconsole.tui.guard import DEAD
 from migconsole.tui.rows import matcher
 from migconsole.tui.screens.dialogs.bar import LineBar
 from migconsole.tui.widgets.checklist_tree import ChecklistTree
@@ -19,17 +21,27 @@ from migconsole.tui.widgets.status_bar import StatusBar
 _DOING = (Command.RUN, Command.ATTEST, Command.ANSWER)
 _PAST_A_PROBLEM = (*_DOING, Command.ACCEPT, Command.FORCE)
 
+ON_THE_LINE = frozenset(
+    {"run", "attest", "answer", "accept", "skip", "exclude", "defer", "force", "reopen", "override", "open"}
+    | {"next_actionable"}
+)
+"""Commands that mean the line under the cursor: not taken when the cursor has just gone on by itself."""
+
+MOVED = "the cursor has just gone on to this line by itself: look, then press again"
+
 
 class ChecklistKeys(Screen[None]):
     """One half of the main screen; the screen itself supplies the parts."""
 
     session: Session
+    clock: Clock
     filter_text = ""
 
     def __init__(self) -> None:
         super().__init__()
         self._failures_seen: set[tuple[str, str]] = set()
         self._in_turn = ""
+        self._followed = float("-inf")
 
     @property
     def steps(self) -> ChecklistTree:
@@ -170,7 +182,12 @@ class ChecklistKeys(Screen[None]):
             now = turn(self.session.located(item.id).section, self.session.run.state_of).now
             if now and now != item.id and self.steps.shows(now):
                 self.steps.go(now)
+                self._followed = self.clock.monotonic()
         self.mark_turn()
+
+    def just_moved(self, command: str) -> bool:
+        """Whether a command on the line comes so soon that it was meant for the line before."""
+        return command in ON_THE_LINE and self.clock.monotonic() - self._followed < DEAD
 
     def _leaf(self) -> Item | None:
         row = self.steps.cursor

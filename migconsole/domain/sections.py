@@ -131,6 +131,25 @@ def turn(section: Section, state_of: Callable[[Item], ItemState]) -> Turn:
     return Turn(now, frozenset(item.id for item in later if first_before(section, item, state_of) is not None))
 
 
+def dealt_with(state: ItemState) -> bool:
+    """Whether nobody needs to look at a line now: it is done, or put off."""
+    return state.done or state is ItemState.DEFERRED
+
+
+def in_turn(section: Section, item: Item, state_of: Callable[[Item], ItemState]) -> bool:
+    """Whether an open line of a read-do section may be done now: the one whose turn it is, or an optional one."""
+    if section.mode is not Mode.READ_DO or item.items or dealt_with(state_of(item)):
+        return False
+    return first_before(section, item, state_of) is None
+
+
+def following(section: Section, item: Item, state_of: Callable[[Item], ItemState]) -> str:
+    """The line to go to when one has been dealt with: the next open one, also an optional one; "" for none."""
+    leaves = list(_leaves(section.items))
+    at = next((number for number, other in enumerate(leaves) if other.id == item.id), len(leaves))
+    return next((other.id for other in leaves[at + 1 :] if in_turn(section, other, state_of)), "")
+
+
 def _leaves(items: tuple[Item, ...]) -> Iterator[Item]:
     for item in items:
         if item.items:

@@ -8,7 +8,7 @@ import pytest
 
 from migconsole.domain.checklist import Item, Job, Mode, Section, Step
 from migconsole.domain.items import ItemState
-from migconsole.domain.sections import Turn, first_before, turn
+from migconsole.domain.sections import Turn, first_before, following, in_turn, turn
 
 DROP = Item("drop", "Drop it")
 RESTORE = Item("restore", "Restore", Step(Job("restore", {"boxes": {"drop": "drop"}})))
@@ -54,3 +54,21 @@ def test_what_a_job_does_itself_is_not_waited_for() -> None:
     section = Section("r", "R", (DROP, RESTORE), Mode.READ_DO)
     assert first_before(section, RESTORE, lambda item: ItemState.TODO) is None
     assert turn_of(section, {}) == Turn("drop", frozenset())
+
+
+@pytest.mark.parametrize(
+    ("known", "after"),
+    [
+        (states(one=ItemState.VERIFIED), "maybe"),
+        (states(one=ItemState.VERIFIED, maybe=ItemState.SKIPPED), "in"),
+        (states(one=ItemState.VERIFIED, maybe=ItemState.DEFERRED), "in"),
+        (states(one=ItemState.FAILED), ""),
+        ({"one": ItemState.VERIFIED, "maybe": ItemState.ATTESTED, "in": ItemState.ATTESTED}, "drop"),
+    ],
+)
+def test_the_cursor_goes_on_to_optional_lines_too(known: dict[str, ItemState], after: str) -> None:
+    def state_of(item: Item) -> ItemState:
+        return known.get(item.id, ItemState.TODO)
+
+    assert following(SECTION, SECTION.items[0], state_of) == after
+    assert not after or in_turn(SECTION, Item(after, after, optional=after == "maybe"), state_of)

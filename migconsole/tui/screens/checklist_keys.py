@@ -8,7 +8,7 @@ from textual.screen import Screen
 
 from migconsole.domain.checklist import Item
 from migconsole.domain.policy import Command
-from migconsole.domain.sections import turn
+from migconsole.domain.sections import dealt_with, following, in_turn
 from migconsole.domain.text import sanitise_line
 from migconsole.engine.session import Session
 from migconsole.tui.format import Clock
@@ -168,20 +168,20 @@ class ChecklistKeys(Screen[None]):
 
     def mark_turn(self) -> None:
         """Remember whether the cursor stands on the line of a read-do section whose turn it is."""
-        item = self._leaf()
-        now = turn(self.session.located(item.id).section, self.session.run.state_of).now if item is not None else ""
-        self._in_turn = now if item is not None and now == item.id else ""
+        item, state_of = self._leaf(), self.session.run.state_of
+        now = item is not None and in_turn(self.session.located(item.id).section, item, state_of)
+        self._in_turn = item.id if item is not None and now else ""
 
     def follow_turn(self) -> None:
         """Go on to the next line of a read-do section when the one under the cursor has been dealt with.
 
         Only for who drives, and only from the line whose turn it was: a cursor that looks elsewhere is left alone.
         """
-        item = self._leaf()
-        if item is not None and item.id == self._in_turn and self.session.driving:
-            now = turn(self.session.located(item.id).section, self.session.run.state_of).now
-            if now and now != item.id and self.steps.shows(now):
-                self.steps.go(now)
+        item, state_of = self._leaf(), self.session.run.state_of
+        if item and item.id == self._in_turn and self.session.driving and dealt_with(state_of(item)):
+            after = following(self.session.located(item.id).section, item, state_of)
+            if after and self.steps.shows(after):
+                self.steps.go(after)
                 self._followed = self.clock.monotonic()
         self.mark_turn()
 

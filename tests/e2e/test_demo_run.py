@@ -27,8 +27,13 @@ def test_a_whole_demo_run_with_a_failing_migration(open_console: Callable[..., C
         located = next(found for found in operator.checklist.walk() if found.item.id == item.id)
         if located.phase is not None and located.phase.at == 0 and not operator.run().gates.votes:
             operator.say_go("AL")
-        operator.go_to(item)
-        record = operator.do(item)
+        try:
+            operator.go_to(item)
+            record = operator.do(item)
+        except AssertionError:
+            if operator.next_item() == item:
+                raise
+            continue  # the watcher saw an earlier line regress meanwhile, and that one comes first now
         if item.id == "migrate" and not failed:
             failed = True
             assert record.state is ItemState.FAILED

@@ -86,6 +86,7 @@ def arm(desk: Desk, console: Console) -> None:
     backup = desk.ended("backup", SLOW)
     assert backup.outcome == "passed", (backup, desk.output("backup"))
     console.wait_for("backup UNPROVEN", SLOW)
+    console.press("g")
     console.press(".")
     desk.start(console, "prove")
     proof = desk.ended("prove", SLOW)
@@ -94,6 +95,7 @@ def arm(desk: Desk, console: Console) -> None:
 
 
 def migrate(desk: Desk, console: Console) -> None:
+    console.press("g")
     console.press(".")
     desk.start(console, "migrate")
     assert desk.ended("migrate", PATIENCE).outcome == "passed"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from migconsole.domain.checklist import Answer, Checklist, Item, Manual
 from migconsole.domain.checklist import Run as RunAction
 from migconsole.domain.items import ItemState
 from migconsole.domain.run import ItemRecord, Run, fold
+from tests.e2e.checklists import pause
 from tests.e2e.pty import Console
 from tests.waiting import wait_until
 
@@ -58,9 +58,11 @@ class Operator:
         title = item.title[:50]
         titles = {located.item.title[:50] for located in self.checklist.walk()}
         shown = self.console.wait_until(lambda: (now := self._shown())[:50] in titles and now, 20, "no item is shown")
-        for _ in range(8):
-            with contextlib.suppress(AssertionError):  # the cursor may go on by itself, and then no key counts at first
+        for attempt in range(8):
+            with contextlib.suppress(AssertionError):
                 wait_until(lambda: self._shown().startswith(title), DEAD)
+                if attempt == 0:
+                    pause()  # the cursor may have gone there by itself, and then no key counts at first
                 return
             shown = self._shown()
             self.console.press(".")
@@ -172,8 +174,7 @@ class Operator:
 
     def press_after_dead_time(self, key: str) -> None:
         """A dialog takes no answer in its first moments."""
-        opened = time.monotonic()
-        wait_until(lambda: time.monotonic() - opened > DEAD)
+        pause()
         self.console.press(key)
 
     def settled(self, item: str) -> ItemRecord:

@@ -21,7 +21,8 @@ class Circumstances:
     ``migrating`` and ``dumping`` are the application names of running attempts. ``away`` says why the session in the
     target must be closed now, "" when it may be open. ``steps`` counts what has changed the target so far, ``since`` is
     the Unix time of the last one's end. ``alarms`` are those on record, with who has seen them. ``over``: there is
-    nothing left to watch for.
+    nothing left to watch for. ``replacing`` is the run's own rollback that puts another database under the name, from
+    its point of no return on.
     """
 
     phase: Phase
@@ -33,6 +34,7 @@ class Circumstances:
     since: float | None = None
     alarms: Mapping[int, Alarm] = field(default_factory=dict)
     over: bool = False
+    replacing: str = ""
 
 
 class HealthProbes(Protocol):

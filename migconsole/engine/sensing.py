@@ -179,7 +179,8 @@ class Sensing:
         if located.item.watch is None or not self._is_due(located.item.id):
             return False
         t0, began = self._run().clock.t0, moments(self._run(), self._checklist).began
-        since = None if t0 is None else self._clock() - t0.timestamp()
+        start = began if t0 is None else t0.timestamp()
+        since = None if start is None else self._clock() - start
         return reached(self._checklist, self._run(), located, since, began is not None)
 
     async def _look_at(self, located: Located) -> None:
@@ -308,9 +309,9 @@ class Sensing:
 def reached(checklist: Checklist, run: Run, located: Located, since: float | None, begun: bool) -> bool:
     """Whether a line's turn has come, so that it may turn verified by itself: nothing is green ahead of its time.
 
-    It has been run before; or its phase's time has come (``since`` is seconds since T-0; what stands after T-0 waits
-    until the migration has really ``begun``); or work in its phase has begun; or everything before its phase is dealt
-    with. The rollback's lines wait until one of them was touched.
+    It has been run before; or its phase's time has come (``since`` is seconds since T-0, or since the migration
+    began where nobody set it; what stands after T-0 waits until the migration has really ``begun``); or work in its
+    phase has begun; or everything before its phase is dealt with. The rollback's lines wait until one was touched.
     """
     if run.record(located.item.id).attempts:
         return True

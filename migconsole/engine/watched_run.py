@@ -166,6 +166,7 @@ def circumstances(run: Run, now: float) -> Circumstances:
     running = [attempt for attempt in changing if attempt.running]
     ended = [moment for attempt in changing if not attempt.running and (moment := _unix(attempt.ended)) is not None]
     since = max(ended, default=None)
+    deed = run.rollback.last
     return Circumstances(
         phase=_phase(bool(running), since, now),
         migrating=tuple(attempt.app_name for attempt in running if attempt.app_name),
@@ -176,6 +177,7 @@ def circumstances(run: Run, now: float) -> Circumstances:
         since=since,
         alarms={alarm.id: _alarm(alarm) for alarm in run.alarms.values()},
         over=bool(run.ended_at),
+        replacing=deed.id if deed is not None and deed.committed else "",
     )
 
 

@@ -124,6 +124,7 @@ class TargetProbes:
             app_names=circumstances.migrating,
             dumps=circumstances.dumping,
             running=circumstances.running,
+            replacing=circumstances.replacing,
         )
         if watched != self._probes.watched:
             self._probes.watched = watched

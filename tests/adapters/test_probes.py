@@ -479,6 +479,12 @@ async def test_a_swapped_database_is_noticed(looked_at: Database, monkeypatch: p
         looked_at.server.psql(f"ALTER DATABASE {name} RENAME TO {name}_old; CREATE DATABASE {name}")
         found = harness.by_name(await probes.run_pulse())
         assert found["server_identity"].rows[0]["changed"] == "another database under the name"
+        probes.watched = type(probes.watched)(replacing="a rollback of the run")
+        found = harness.by_name(await probes.run_pulse())
+        assert found["server_identity"].rows[0]["changed"] == "", "our own rollback is no alarm"
+        looked_at.server.psql(f"DROP DATABASE {name}; CREATE DATABASE {name}")
+        found = harness.by_name(await probes.run_pulse())
+        assert found["server_identity"].rows[0]["changed"] == "another database under the name", "and that was not it"
     looked_at.server.psql(f"DROP DATABASE {name}_old")
 
 

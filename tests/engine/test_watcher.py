@@ -411,3 +411,13 @@ def test_the_phase_follows_from_what_changes_the_target(drafts: list[Draft], pha
 def test_what_only_reads_may_be_a_dump() -> None:
     found = circumstances(folded(started("read")), 1500.0)
     assert (found.dumping, found.migrating, found.away) == (("mc/r/1",), (), "")
+
+
+def test_our_own_rollback_replaces_the_database_from_its_point_of_no_return_on() -> None:
+    begun = Draft(Kind.ROLLBACK_STARTED, {"rollback": "rb-1", "deed": "rollback"}, "ada")
+    fenced = Draft(Kind.ROLLBACK_STEP, {"rollback": "rb-1", "step": "fence", "course": "done"}, "ada")
+    swapped = Draft(
+        Kind.ROLLBACK_STEP, {"rollback": "rb-1", "step": "swap", "course": "sent", "no_return": True}, "ada"
+    )
+    assert circumstances(folded(begun, fenced), 1500.0).replacing == ""
+    assert circumstances(folded(begun, fenced, swapped), 1500.0).replacing == "rb-1"

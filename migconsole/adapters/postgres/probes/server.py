@@ -298,6 +298,11 @@ def server_identity(look: Pass) -> Shaped:
         "database_oid": look.shared.database_oid,
     }
     first = memory.setdefault("first", now)
+    deed = look.shared.watched.replacing
+    if deed and deed != memory.get("deed") and first["database_oid"] != now["database_oid"]:
+        # Once for each rollback: whoever replaces the database after that is not us.
+        memory["deed"] = deed
+        first = memory["first"] = {**first, "database_oid": now["database_oid"]}
     words = {
         "started_at": "restarted",
         "in_recovery": "is the primary now" if not now["in_recovery"] else "is a standby now",

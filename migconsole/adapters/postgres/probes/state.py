@@ -28,6 +28,7 @@ class Watched:
     ``tables`` are "schema.table" (no schema: the target's). ``app_names`` and ``pids`` are the migration's sessions,
     ``dumps`` application names of our own backups. ``running`` says that a step which changes things runs now, so that
     the migration's session must be there. ``lock_timeout`` is the migration's, in seconds, when it is known.
+    ``replacing`` is the run's rollback by which another database comes under the name.
     """
 
     tables: tuple[str, ...] = ()
@@ -36,6 +37,7 @@ class Watched:
     dumps: tuple[str, ...] = ()
     running: bool = False
     lock_timeout: float | None = None
+    replacing: str = ""
 
 
 @dataclass(frozen=True, slots=True)

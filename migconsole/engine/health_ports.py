@@ -126,6 +126,9 @@ class Surrounding(Protocol):
     async def tell(self, changed: Changed) -> None:
         """Put a change of an alarm on record. Raises MigconsoleError when it cannot be; it is told again then."""
 
+    def skewed(self, skew: float, uncertainty: float) -> None:
+        """Take the server's clock for the run's: it is ``skew`` seconds ahead, give or take ``uncertainty``."""
+
     def gone(self) -> bool:
         """Whether what the watcher samples for does not exist any more."""
 

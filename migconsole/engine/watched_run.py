@@ -90,6 +90,11 @@ class WatchedRun:
                 await self._journal.append(draft)
         return circumstances(self.run, now)
 
+    def skewed(self, skew: float, uncertainty: float) -> None:
+        """Reckon by the server's clock, as every console does."""
+        if self._clock is not None:
+            self._clock.heard(skew, uncertainty)
+
     async def tell(self, changed: Changed) -> None:
         """Append the change as a fact, once however often it is told. Raises JournalError."""
         alarm = changed.alarm
@@ -139,6 +144,9 @@ class Alone:
     async def look(self, now: float) -> Circumstances:
         """Always the same."""
         return self._circumstances
+
+    def skewed(self, skew: float, uncertainty: float) -> None:
+        """There is no clock of a run."""
 
     async def tell(self, changed: Changed) -> None:
         """There is no journal."""

@@ -38,6 +38,7 @@ ASLEEP = 30.0
 """Seconds without housekeeping that count as a host that slept: its lines have a gap there."""
 
 OWN_COST = "self_cost"
+CLOCK = "clock_skew"
 FIRST_NORMAL_OID = 16384
 """Objects with smaller numbers are the system's own."""
 
@@ -202,6 +203,10 @@ class Watcher:
             if reading.probe != OWN_COST or self._monotonic() - self._settled > 0
             for changed in self._book.judged(reading, *self._judge(reading, self._scheduler.phase))
         ]
+        for reading in readings:
+            if reading.probe == CLOCK and reading.rows:
+                row = reading.rows[0]
+                self._surrounding.skewed(float(row["skew_s"]), float(row["uncertainty_s"]))
         await self._written(self._store.write(readings, values(readings), pinned=pinned))
         for changed in changes:
             await self._changed(changed)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Mapping
 from datetime import timedelta
 from pathlib import Path
 
@@ -18,8 +18,9 @@ from migconsole.domain.policy import Command
 from migconsole.domain.tripwires import WireState
 from migconsole.engine.resolve import Confirmation
 from migconsole.engine.session import Session
+from migconsole.engine.watched_run import WatchedRun
 from migconsole.errors import StoppedError, UsageError
-from tests.engine.fakes import World
+from tests.engine.fakes import MemoryJournal, World
 
 YES = Confirmation(1, reason="there is no room for a second copy")
 
@@ -191,6 +192,35 @@ async def test_shortly_before_the_last_safe_abort_everybody_is_told_once_for_eac
     await first.clock.set(window=(now + timedelta(minutes=9)).isoformat(), reason="shortened")
     assert len(shared.store.of(Kind.CLOCK_CROSSED)) == 2, "another window, another notice"
     assert first.run.anomalies == []
+
+
+async def test_with_every_console_closed_the_watcher_keeps_the_clock_by_the_servers_time(shared: World) -> None:
+    first, _ = await both(shared)
+    now = first.clock.now()
+    await first.clock.set(t0=(now - timedelta(hours=1)).isoformat(), window=(now + timedelta(minutes=30)).isoformat())
+    watched = WatchedRun(MemoryJournal(shared.store, "watcher"), NoPlace(), checklist=first.checklist)
+    await watched.look(now.timestamp())
+    assert shared.store.of(Kind.CLOCK_CROSSED) == []
+    watched.skewed(25 * 60.0, 0.1)
+    await watched.look(now.timestamp())
+    (near,) = shared.store.of(Kind.CLOCK_CROSSED)
+    assert (near["what"], near["change"]) == ("last-safe-abort", "near")
+
+
+class NoPlace:
+    """Nobody asks the watcher for anything."""
+
+    def gone(self) -> bool:
+        return False
+
+    def asked_to_retry(self) -> bool:
+        return False
+
+    def asked_to_leave(self) -> Mapping[str, str]:
+        return {}
+
+    def has_left(self, requests: Iterable[str]) -> None:
+        raise AssertionError("nobody asked")
 
 
 async def test_a_tripwire_is_tripped_by_anybody_and_cleared_by_the_driver(shared: World) -> None:

@@ -28,6 +28,27 @@ def clock_line(clock: Clock, width: int, skew: float | None = None) -> Texts:
     return _joined(_least(clock))
 
 
+def ended_line(clock: Clock, ended: datetime) -> Texts:
+    """Of a run that has ended: nothing is forecast any more, and nobody backs out.
+
+    >>> from datetime import UTC
+    >>> now = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
+    >>> clock = Clock(now, now - timedelta(hours=3), now - timedelta(hours=1))
+    >>> "".join(text for text, _ in ended_line(clock, now - timedelta(hours=2)))
+    ' T-0 09:00 │ ended 10:00 │ the window ended 11:00, 1:00 later UTC'
+    """
+    pieces: list[Piece] = [
+        ((f"T-0 {hour(clock.t0, clock.now)}", "bold"),),
+        ((f"ended {hour(ended, clock.now)}", "bold"),),
+    ]
+    if clock.window_end is not None:
+        over = (ended - clock.window_end).total_seconds()
+        ends = "ends" if clock.window_end > clock.now else "ended"
+        words = f"the window {ends} {hour(clock.window_end, clock.now)}, {span(abs(over))}"
+        pieces.append(((f"{words} {'before' if over > 0 else 'later'}", "$caution" if over > 0 else ""),))
+    return _joined(pieces)
+
+
 def t0_text(clock: Clock, *, seconds: bool = True) -> str:
     """How far T-0 lies ahead or back.
 

@@ -14,7 +14,7 @@ from migconsole.domain.text import sanitise_line
 from migconsole.domain.tripwires import WireState
 from migconsole.engine.session import Session
 from migconsole.tui import format
-from migconsole.tui.clock_line import clock_line, hour
+from migconsole.tui.clock_line import clock_line, ended_line, hour
 from migconsole.tui.format import Clock
 from migconsole.tui.lines import Part, part, spread
 
@@ -142,7 +142,9 @@ class Banner(Widget):
         """The clock, with what must not be overlooked beside it. How far the run is stands above the checklist then."""
         right = self._pressing(session)
         room = width - sum(piece.width + 2 for piece in right)
-        texts = clock_line(session.clock.at(self._clock.utc()), room, session.clock.skew)
+        clock = session.clock.at(self._clock.utc())
+        ended = format.moment(session.run.ended_at)
+        texts = clock_line(clock, room, session.clock.skew) if ended is None else ended_line(clock, ended)
         return spread([Part(tuple(texts), 20)], right, width)
 
     def _pressing(self, session: Session) -> list[Part]:

@@ -152,7 +152,7 @@ async def test_a_restored_database_needs_a_fresh_baseline(database: Database, pa
 @pytest.mark.parametrize(
     ("began", "resumed", "why"),
     [
-        (None, None, "has not begun"),
+        (None, None, "until the migration begins"),
         (1.0, None, "no baseline yet"),
     ],
 )

@@ -172,6 +172,13 @@ class Operator:
         self.console.press("escape")
         self.console.wait_gone("n NO-GO")
 
+    def back(self) -> None:
+        """Out of any dialog, to the item pane."""
+        for _ in range(3):
+            if self._shown() and "esc back" not in self.console.text:
+                return
+            self.press_after_dead_time("escape")
+
     def press_after_dead_time(self, key: str) -> None:
         """A dialog takes no answer in its first moments."""
         pause()

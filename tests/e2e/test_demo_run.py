@@ -33,6 +33,7 @@ def test_a_whole_demo_run_with_a_failing_migration(open_console: Callable[..., C
         except AssertionError:
             if operator.next_item() == item:
                 raise
+            operator.back()
             continue  # the watcher saw an earlier line regress meanwhile, and that one comes first now
         if item.id == "migrate" and not failed:
             failed = True

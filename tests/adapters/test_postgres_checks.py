@@ -466,6 +466,8 @@ async def test_every_check_on_every_version(matrix_database: Database, tmp_path:
         assert ASKS[name] in result.reason
     elif name == "host_resources":  # the machine of the tests is allowed to be busy
         assert result.judgement is True or "at most" in result.reason
+    elif name == "backup_tools":  # a host need not have the client programs of every version
+        assert result.judgement is True or "No client programs" in result.reason
     else:
         assert result.judgement is True, result.reason
 

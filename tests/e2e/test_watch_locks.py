@@ -162,12 +162,12 @@ async def stays_fresh(run: Watched, database: Database) -> None:
         for scenario in harness.SCENARIOS:
             await step_begins(run, times)
             async with harness.locks(database.url, scenario):
-                assert await oldest(reader) <= FRESH, scenario
+                await fresh(reader, FRESH, scenario)
                 began = time.time()
                 await step_ends(run, times)
                 if scenario != IN_A_QUEUE:
                     await size_pass(reader, began)
-                assert await oldest(reader) <= REST, f"{scenario}, after the step"
+                await fresh(reader, REST, f"{scenario}, after the step")
                 sizes = reader.latest("watch_sizes")
                 assert scenario != IN_A_QUEUE or sizes is None or sizes.at < began, "nothing heavy joins a lock queue"
         await step_begins(run, times)
@@ -175,8 +175,16 @@ async def stays_fresh(run: Watched, database: Database) -> None:
             await migration.execute("BEGIN")
             for catalog in harness.CATALOGS:
                 await migration.execute(f"LOCK TABLE pg_catalog.{catalog} IN ACCESS EXCLUSIVE MODE")
-                assert await oldest(reader) <= FRESH, f"{catalog} is locked"
+                await fresh(reader, FRESH, f"{catalog} is locked")
         await step_ends(run, times)
+
+
+async def fresh(reader: HealthReader, bound: float, what: str) -> None:
+    """The pulse keeps to its bound under a lock that stays: a busy host may spoil one look, a lock would spoil each."""
+    seen = [await oldest(reader)]
+    while min(seen) > bound and len(seen) < 3:
+        seen.append(await oldest(reader))
+    assert min(seen) <= bound, (what, seen)
 
 
 async def test_a_long_queue_raises_its_alarm_and_the_watcher_lives(watched: Watched, database: Database) -> None:

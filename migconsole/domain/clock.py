@@ -204,7 +204,7 @@ class _Walker:
         start = _start(record)
         t0 = self._run.clock.t0 if start is None else self._run.clock.t0_at(start)
         plan, plan_end = self._planned(offset, t0), self._planned(offset + seconds, t0)
-        if record.state.done or record.state is ItemState.DEFERRED:
+        if record.state.settled:
             self.items[item.id] = Times(plan, plan_end, start, _end(record), True, True, estimate)
         elif record.state is ItemState.RUNNING and start is not None:
             due = (_newest(record) or start) + timedelta(seconds=seconds)

@@ -28,6 +28,11 @@ class ItemState(StrEnum):
         return self in _DONE
 
     @property
+    def settled(self) -> bool:
+        """Whether nobody needs to look at the line now: it is dealt with, or put off."""
+        return self.done or self is ItemState.DEFERRED
+
+    @property
     def problem(self) -> bool:
         """Whether it stops a section and is a stop for the next-problem key."""
         return self in _PROBLEMS

@@ -74,7 +74,7 @@ class Occasions:
 def _over(phase: Phase, run: Run) -> bool:
     leaves = [item for section in phase.sections for item in section.items]
     states = [run.state_of(item) for item in leaves]
-    return bool(states) and all(state.done or state is ItemState.DEFERRED for state in states)
+    return bool(states) and all(state.settled for state in states)
 
 
 _Told = tuple[str, str] | None

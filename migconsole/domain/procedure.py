@@ -38,7 +38,7 @@ def next_step(run: Run, checklist: Checklist, restore: Item) -> NextStep:
         record = run.record(located.item.id)
         state = record.state
         title = located.item.title
-        if state.done or state is ItemState.DEFERRED:
+        if state.settled:
             continue
         if state is ItemState.RUNNING:
             return NextStep(located, f"“{title}” is running")

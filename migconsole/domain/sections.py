@@ -94,7 +94,7 @@ def section_end(
 
 def _waits(item: Item, state: ItemState) -> bool:
     """Whether a line keeps its section open, and the later ones waiting where it is read in order."""
-    return not state.done and state is not ItemState.DEFERRED and not (item.optional and state is ItemState.TODO)
+    return not state.settled and not (item.optional and state is ItemState.TODO)
 
 
 def first_before(section: Section, item: Item, state_of: Callable[[Item], ItemState]) -> Item | None:
@@ -131,14 +131,9 @@ def turn(section: Section, state_of: Callable[[Item], ItemState]) -> Turn:
     return Turn(now, frozenset(item.id for item in later if first_before(section, item, state_of) is not None))
 
 
-def dealt_with(state: ItemState) -> bool:
-    """Whether nobody needs to look at a line now: it is done, or put off."""
-    return state.done or state is ItemState.DEFERRED
-
-
 def in_turn(section: Section, item: Item, state_of: Callable[[Item], ItemState]) -> bool:
     """Whether an open line of a read-do section may be done now: the one whose turn it is, or an optional one."""
-    if section.mode is not Mode.READ_DO or item.items or dealt_with(state_of(item)):
+    if section.mode is not Mode.READ_DO or item.items or state_of(item).settled:
         return False
     return first_before(section, item, state_of) is None
 

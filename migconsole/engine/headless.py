@@ -104,7 +104,7 @@ class Headless:
     async def _item(self, located: Located) -> None:
         item, session = located.item, self._session
         record = session.run.record(item.id)
-        if record.state.done or record.state is ItemState.DEFERRED:
+        if record.state.settled:
             return
         if record.state is ItemState.INTERRUPTED:
             raise _Halt(EXIT_UNKNOWN, self._line(located) + "\nits outcome is unknown; resolve it in the console")

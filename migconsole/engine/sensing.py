@@ -324,7 +324,7 @@ def reached(checklist: Checklist, run: Run, located: Located, since: float | Non
         states = [run.state_of(item) for section in phase.sections for item in section.items]
         if phase.id == located.phase.id:
             return before or any(state is not ItemState.TODO for state in states)
-        before = before and all(state.done or state is ItemState.DEFERRED for state in states)
+        before = before and all(state.settled for state in states)
     return False
 
 

@@ -8,7 +8,7 @@ from textual.screen import Screen
 
 from migconsole.domain.checklist import Item
 from migconsole.domain.policy import Command
-from migconsole.domain.sections import dealt_with, following, in_turn
+from migconsole.domain.sections import following, in_turn
 from migconsole.domain.text import sanitise_line
 from migconsole.engine.session import Session
 from migconsole.tui.format import Clock
@@ -178,7 +178,7 @@ class ChecklistKeys(Screen[None]):
         Only for who drives, and only from the line whose turn it was: a cursor that looks elsewhere is left alone.
         """
         item, state_of = self._leaf(), self.session.run.state_of
-        if item and item.id == self._in_turn and self.session.driving and dealt_with(state_of(item)):
+        if item and item.id == self._in_turn and self.session.driving and state_of(item).settled:
             after = following(self.session.located(item.id).section, item, state_of)
             if after and self.steps.shows(after):
                 self.steps.go(after)

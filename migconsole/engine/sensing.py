@@ -178,10 +178,9 @@ class Sensing:
     def _watch_due(self, located: Located) -> bool:
         if located.item.watch is None or not self._is_due(located.item.id):
             return False
-        t0, began = self._run().clock.t0, moments(self._run(), self._checklist).began
-        start = began if t0 is None else t0.timestamp()
-        since = None if start is None else self._clock() - start
-        return reached(self._checklist, self._run(), located, since, began is not None)
+        t0, begun = self._t0()
+        since = None if t0 is None else self._clock() - t0
+        return reached(self._checklist, self._run(), located, since, begun)
 
     async def _look_at(self, located: Located) -> None:
         item, sensor = located.item, self._sensor(located.item.id)
@@ -219,8 +218,10 @@ class Sensing:
 
     def _look_due(self, located: Located) -> float | None:
         """The newest scheduled look that is due and on nobody's record; older ones that were missed are let go."""
-        t0 = self._t0()
-        if t0 is None or not located.item.schedule:
+        if not located.item.schedule:
+            return None
+        t0, begun = self._t0()
+        if t0 is None or not begun:
             return None
         passed = [offset for offset in located.item.schedule if self._clock() >= t0 + offset]
         sensor, sense = self._sensor(located.item.id), self._run().sensors.senses.get(located.item.id)
@@ -300,10 +301,10 @@ class Sensing:
         sensor.due = min(sensor.due, self._monotonic() + AGAIN)
         return False
 
-    def _t0(self) -> float | None:
-        """T-0 by the clock, or when the migration began where nobody set it; None until it has really begun."""
+    def _t0(self) -> tuple[float | None, bool]:
+        """T-0 by the clock, else when the migration began; and whether it has really begun."""
         t0, began = self._run().clock.t0, moments(self._run(), self._checklist).began
-        return began if began is None or t0 is None else t0.timestamp()
+        return began if t0 is None else t0.timestamp(), began is not None
 
 
 def reached(checklist: Checklist, run: Run, located: Located, since: float | None, begun: bool) -> bool:

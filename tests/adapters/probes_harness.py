@@ -14,6 +14,7 @@ from migconsole.adapters.postgres.probes.catalogue import BY_NAME, PROBES, Tier
 from migconsole.adapters.postgres.probes.runner import Probes, Watched
 from migconsole.adapters.postgres.target import resolve_target
 from migconsole.domain.readings import Quality, Reading
+from tests.waiting import eventually
 
 RUN = "f00dface99"
 LONGEST_WAIT = 0.15
@@ -95,10 +96,8 @@ async def locks(url: str, scenario: str) -> AsyncIterator[None]:
 
 async def until_waiting(look: asyncpg.Connection, pid: int) -> None:
     """Return when a backend waits for a lock."""
-    deadline = time.monotonic() + 5
-    while not await look.fetchval("SELECT count(*) FROM pg_locks WHERE pid = $1 AND NOT granted", pid):
-        assert time.monotonic() < deadline, "it does not wait"
-        await asyncio.sleep(0.01)
+    query = "SELECT count(*) FROM pg_locks WHERE pid = $1 AND NOT granted"
+    await eventually(lambda: look.fetchval(query, pid), 5, "it does not wait")
 
 
 class OwnWaits:

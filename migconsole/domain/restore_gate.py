@@ -161,10 +161,11 @@ def age(point: RestorePoint, now: datetime) -> float | None:
     return max(0.0, (now - taken).total_seconds())
 
 
-def badge(point: RestorePoint, now: datetime, limit: float = math.inf) -> str:
+def badge(point: RestorePoint, now: datetime, limit: float = math.inf, *, brief: bool = False) -> str:
     """The restore point in the banner: ``restore point ARMED, 41 min old``; STALE beyond ``limit`` seconds.
 
     One that another tool made says when it was verified: ``SNAPSHOT verified 14:02``, in the server's time (UTC).
+    ``brief`` is for a row without room: ``ARMED 41 min``.
 
     >>> badge(RestorePoint(), datetime.fromisoformat("2030-01-01T00:00:00+00:00"))
     'NO BACKUP'
@@ -172,12 +173,16 @@ def badge(point: RestorePoint, now: datetime, limit: float = math.inf) -> str:
     if point.state is PointState.NONE:
         return "NO BACKUP"
     seconds = age(point, now)
-    old = "" if seconds is None else f", {in_words(seconds)} old{' STALE' if seconds > limit else ''}"
+    stale = " STALE" if seconds is not None and seconds > limit else ""
     if point.state is PointState.SNAPSHOT:
         taken = "" if seconds is None else f" {datetime.fromisoformat(point.at):%H:%M}"
-        return f"SNAPSHOT verified{taken}{' STALE' if seconds is not None and seconds > limit else ''}"
-    word = "backup UNPROVEN" if point.state is PointState.UNPROVEN else f"restore point {point.state.value.upper()}"
-    return word + ("" if point.state in (PointState.USED, PointState.PURGED) else old)
+        return f"SNAPSHOT{'' if brief else ' verified'}{taken}{stale}"
+    state = point.state.value.upper()
+    old = "" if seconds is None or point.state in (PointState.USED, PointState.PURGED) else in_words(seconds)
+    if brief:
+        return f"{state} {old}{stale}" if old else state
+    word = f"backup {state}" if point.state is PointState.UNPROVEN else f"restore point {state}"
+    return f"{word}, {old} old{stale}" if old else word
 
 
 def in_words(seconds: float) -> str:

@@ -51,6 +51,7 @@ class Gating:
         why = gates.refuse_vote(vote, initials, reason)
         if why:
             raise UsageError(f"{why[:1].upper()}{why[1:]}")
+        await self._recorder.catch_up()
         if vote == gates.GO and self.standing(gate).state is GateState.PASSED:
             raise StoppedError("The gate has been passed", "A NO-GO still closes it again.")
         data = {"gate": gate.id, "role": role, "vote": vote, "initials": initials.strip(), "reason": reason.strip()}

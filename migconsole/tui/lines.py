@@ -14,10 +14,14 @@ GAP = "  "
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A piece of a row: styled texts that stand or go together. The lowest ``weight`` goes first."""
+    """A piece of a row: styled texts that stand or go together. The lowest ``weight`` goes first.
+
+    ``brief`` says the same in fewer cells: it takes the place of a piece whose turn it is to go, with its own weight.
+    """
 
     texts: tuple[tuple[str, str], ...]
     weight: int = 5
+    brief: Part | None = None
 
     @property
     def width(self) -> int:
@@ -25,17 +29,23 @@ class Part:
         return sum(cell_len(text) for text, _ in self.texts)
 
 
-def part(text: str, style: str = "", weight: int = 5) -> Part:
+def part(text: str, style: str = "", weight: int = 5, brief: Part | None = None) -> Part:
     """A piece with one style."""
-    return Part(((text, style),), weight)
+    return Part(((text, style),), weight, brief)
 
 
 def spread(left: Sequence[Part], right: Sequence[Part], width: int, gap: str = GAP) -> Content:
-    """A row with pieces at both ends. Pieces are dropped by weight until the row fits; the last one is cut."""
+    """A row with pieces at both ends. Pieces are shortened and dropped by weight until it fits; the last one is cut.
+
+    >>> spread([part("primary", weight=8)], [part("ARMED, 9 s old", weight=6, brief=part("ARMED", weight=7))], 16).plain
+    'primary    ARMED'
+    """
     keep_left, keep_right = [p for p in left if p.width], [p for p in right if p.width]
     while len(keep_left) + len(keep_right) > 1 and _total(keep_left, keep_right, gap) > width:
         lowest = min((*keep_left, *keep_right), key=lambda p: p.weight)
-        (keep_right if lowest in keep_right else keep_left).remove(lowest)
+        side = keep_right if lowest in keep_right else keep_left
+        at = side.index(lowest)
+        side[at : at + 1] = [lowest.brief] if lowest.brief else []
     head, tail = _join(keep_left, gap), _join(keep_right, gap)
     room = width - sum(cell_len(text) for text, _ in tail)
     used = sum(cell_len(text) for text, _ in head)

@@ -69,10 +69,10 @@ class Banner(Widget):
             left.append(part("not identified: the server has not been asked yet", "$caution", 8))
         else:
             where = f"{sanitise_line(identity.database)} @ {sanitise_line(identity.host)}:{identity.port}"
-            role = ("standby", "bold $danger") if identity.in_recovery else ("primary", "")
+            short = f"{sanitise_line(identity.database, 30)} @ {sanitise_line(identity.host, 16)}"
             left += [
-                part(where, "bold", 9),
-                part(role[0], role[1], 8),
+                part(where, "bold", 8, brief=part(short, "bold", 9)),
+                part("standby", "bold $danger", 9) if identity.in_recovery else part("primary", "", 7),
                 part(f"PostgreSQL {sanitise_line(identity.version, 24)}", "$muted", 5),
                 part(f"as {sanitise_line(identity.user)}", "$muted", 4),
                 part(f"#{format.fingerprint(identity)}", "$muted", 3),
@@ -84,9 +84,10 @@ class Banner(Widget):
         point = session.run.restore_point
         if point.state is PointState.NONE and not restore_gate.has_backup(session.checklist):
             return []
-        badge = restore_gate.badge(point, self._clock.utc(), restore_gate.oldest_allowed(session.checklist))
+        now, limit = self._clock.utc(), restore_gate.oldest_allowed(session.checklist)
+        badge, brief = restore_gate.badge(point, now, limit), restore_gate.badge(point, now, limit, brief=True)
         style = "bold $caution" if badge.endswith("STALE") else self._worth(point.state)
-        return [part(badge, style, 7)]
+        return [part(badge, style, 6, brief=part(brief, style, 8))]
 
     @staticmethod
     def _worth(state: PointState) -> str:

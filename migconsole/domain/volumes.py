@@ -18,6 +18,18 @@ MARGIN = 1.1
 """A tenth more than is counted: other things write, too, and a full volume stops the server."""
 
 
+DENSEST = 100
+"""How many bytes of tables one byte of a dump holds at the very most: rows of blanks shrink to a 35th, and bloat is in
+no dump. Less room than that is certainly not enough, whatever is in the tables."""
+
+STEADY = 2
+"""By how much a dump may be smaller, for the size of its database, than the one before it."""
+
+KEPT_FREE = 64 * 1024 * 1024
+"""Bytes that a dump leaves free on its volume (a fiftieth of a small one): where the server's own files lie on the same
+volume, the last of it going means that the server stops."""
+
+
 @dataclass(frozen=True, slots=True)
 class Need:
     """Bytes that something will take on a volume."""
@@ -74,3 +86,31 @@ def _room(volume: Volume, parts: list[Need]) -> Room:
         )
     enough = volume.free >= wanted * MARGIN
     return Room(enough, f"{volume.name}: {format_size(volume.free)} free, {format_size(wanted)} needed ({listed})")
+
+
+@dataclass(frozen=True, slots=True)
+class DumpSize:
+    """Bytes that a dump will take: at the very least, and probably. ``basis`` says what the second rests on."""
+
+    least: int
+    likely: int
+    basis: str
+
+
+def dump_size(tables: int, database: int, before: tuple[int, int] | None) -> DumpSize:
+    """What a dump of ``tables`` bytes of tables without indexes will take, in a database of ``database`` bytes.
+
+    ``before`` are the bytes of the newest backup's dump and those of its database then, None without one.
+
+    >>> dump_size(8_000, 10_000, None).least, dump_size(8_000, 10_000, (500, 5_000))
+    (80, DumpSize(least=500, likely=1000, basis='as much for its size as the newest backup'))
+    """
+    if before is None or before[1] <= 0:
+        return DumpSize(tables // DENSEST, tables, "the tables without indexes, as if nothing could be compressed")
+    likely = before[0] * database // before[1]
+    return DumpSize(likely // STEADY, likely, "as much for its size as the newest backup")
+
+
+def kept_free(total: int) -> int:
+    """Bytes that are left free on a volume of ``total`` bytes."""
+    return min(KEPT_FREE, total // 50)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
 import stat
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from threading import Event, Thread
 
+import psutil
 import pytest
 
 from migconsole.adapters.backup import directory as storage
@@ -289,21 +292,92 @@ def test_a_dead_snapshot_is_a_clean_failure(database: Database, tmp_path: Path) 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_full_disk_leaves_nothing_that_fills_it(database: Database, tmp_path: Path) -> None:
+@contextlib.contextmanager
+def volume_of(size: str, folder: Path) -> Iterator[Path]:
+    """A small volume of its own at a folder; skips the test where none can be had."""
     if os.geteuid() != 0 or shutil.which("mount") is None:
         pytest.skip("a small volume needs root")
-    volume = tmp_path / "small"
-    volume.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", volume], check=False).returncode:
+    folder.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder], check=False).returncode:
         pytest.skip("no volume can be mounted here")
     try:
+        yield folder
+    finally:
+        subprocess.run(["umount", folder], check=True)
+
+
+def test_a_full_disk_leaves_nothing_that_fills_it(database: Database, tmp_path: Path) -> None:
+    with volume_of("200k", tmp_path / "small") as volume:
         database.psql("CREATE TABLE t AS SELECT md5(g::text) AS x FROM generate_series(1, 60000) g")
         said = migconsole(database.server, "backup", "--target", database.url, "--directory", volume)
         assert said.code == 1
         assert "Free space" in said.complaint
         assert list(volume.iterdir()) == []
-    finally:
-        subprocess.run(["umount", volume], check=True)
+
+
+def test_a_volume_that_cannot_hold_the_dump_is_refused_before_anything_is_dumped(
+    database: Database, tmp_path: Path
+) -> None:
+    database.psql("CREATE TABLE t AS SELECT repeat(md5(g::text), 30) AS x FROM generate_series(1, 40000) g")
+    with volume_of("200k", tmp_path / "small") as volume:
+        said = migconsole(database.server, "backup", "--target", database.url, "--directory", volume)
+        assert said.code == 1
+        assert "There is no room for the backup" in said.complaint
+        assert "backup volume" in said.complaint
+        assert "for the dump at the very least" in said.complaint
+        assert "--directory" in said.complaint
+        assert not any(event.get("phase") == "dump" for event in said.events)
+        assert list(volume.iterdir()) == []
+
+
+def test_what_the_last_backup_took_is_what_the_next_one_needs(database: Database, tmp_path: Path) -> None:
+    database.psql("CREATE TABLE t AS SELECT md5(g::text) AS x FROM generate_series(1, 20000) g")
+    with volume_of("3M", tmp_path / "small") as volume:
+        backup = backed_up(database.server, database.url, volume)
+        size = manifest_of(backup)["dump_bytes"]
+        with (volume / "filler").open("wb") as filler:
+            filler.write(b"x" * (shutil.disk_usage(volume).free - size // 3))
+        said = migconsole(database.server, "backup", "--target", database.url, "--directory", volume)
+        assert said.code == 1
+        assert "as much for its size as the newest backup" in said.complaint
+        assert {path.name for path in volume.iterdir()} == {"filler", backup.name}
+
+
+def test_a_disk_that_fills_meanwhile_ends_the_dump_before_it_is_full(database: Database, tmp_path: Path) -> None:
+    database.psql(
+        "CREATE TABLE t AS SELECT string_agg(md5((g * 1000 + n)::text), '') AS x "
+        "FROM generate_series(1, 10000) g, generate_series(1, 30) n GROUP BY g"
+    )
+    with volume_of("100M", tmp_path / "small") as volume:
+        process = subprocess.Popen(
+            command("backup", "--target", database.url, "--directory", volume),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment(database.server),
+        )
+        try:
+            dump = wait_until(lambda: dumping(process.pid), timeout=30)
+            dump.suspend()
+            with (volume / "filler").open("wb") as filler:
+                filler.write(b"x" * (shutil.disk_usage(volume).free - 1_000_000))
+            _, complaint = process.communicate(timeout=60)
+        finally:
+            process.kill()
+        assert process.returncode == 1
+        assert "The volume of the backup is full" in complaint
+        assert "are kept free" in complaint
+        assert not dump.is_running()
+        assert [path.name for path in volume.iterdir()] == ["filler"]
+
+
+def dumping(pid: int) -> psutil.Process | None:
+    """The pg_dump of a command, once it is there."""
+    with contextlib.suppress(psutil.Error):
+        for child in psutil.Process(pid).children(recursive=True):
+            if child.name() == "pg_dump":
+                return child
+    return None
 
 
 # -- every version -----------------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from migconsole.domain.volumes import Need, Volume, judge, wal_need
+from migconsole.domain.volumes import Need, Volume, dump_size, judge, kept_free, wal_need
 
 DATA, WAL = Volume("data", 100), Volume("wal", 50)
 BOTH = {"data": DATA, "wal": WAL}
@@ -39,3 +39,16 @@ def test_what_cannot_be_seen_is_unknown_and_never_enough() -> None:
 )
 def test_the_log_is_recycled_only_where_nothing_holds_it(size: int, limit: int | None, held: bool, need: int) -> None:
     assert wal_need(size, limit, held) == need
+
+
+def test_a_dump_is_estimated_by_the_one_before_it_and_else_only_bounded() -> None:
+    unknown = dump_size(8_000_000, 10_000_000, None)
+    assert (unknown.least, unknown.likely) == (80_000, 8_000_000), "how far it can be compressed is not known"
+    grown = dump_size(8_000_000, 10_000_000, (1_000_000, 5_000_000))
+    assert (grown.least, grown.likely) == (1_000_000, 2_000_000)
+    assert dump_size(0, 10, (5, 0)).least == 0, "a manifest without a size says nothing"
+
+
+def test_a_small_volume_keeps_a_small_part_free() -> None:
+    assert kept_free(100_000) == 2_000
+    assert kept_free(1 << 50) == 64 << 20

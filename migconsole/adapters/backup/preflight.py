@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 
 from migconsole.adapters.postgres.locality import locality
 from migconsole.adapters.postgres.sides import SideKeeper
+from migconsole.adapters.volumes import volume
 from migconsole.domain.manifest import Extension, Manifest
 from migconsole.domain.quantities import format_size
 from migconsole.domain.rollback import quoted
@@ -208,13 +208,13 @@ async def server_volumes(keeper: SideKeeper, said: int | None) -> tuple[Volume, 
 
 
 def _unseen(why: str) -> tuple[Volume, Volume]:
-    volume = Volume("the server's volume", None, why)
-    return volume, volume
+    unseen = Volume("the server's volume", None, why)
+    return unseen, unseen
 
 
 def _volumes(directory: Path) -> tuple[Volume, Volume]:
     log = directory / "pg_wal"
-    data = Volume(f"data volume ({directory})", shutil.disk_usage(directory).free)
+    data = volume("data volume", directory)
     if os.stat(log).st_dev == os.stat(directory).st_dev:
         return data, data
-    return data, Volume(f"WAL volume ({log.resolve()})", shutil.disk_usage(log).free)
+    return data, volume("WAL volume", log.resolve())

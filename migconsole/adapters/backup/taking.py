@@ -19,13 +19,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from migconsole.adapters.backup import directory as storage
+from migconsole.adapters.backup import room
 from migconsole.adapters.backup.clients import Choice
 from migconsole.adapters.backup.directory import Backup, BackupError
 from migconsole.adapters.backup.reporting import Meter, Reporter
 from migconsole.adapters.backup.tools import Ended, Toolbox
 from migconsole.adapters.postgres.dumping import blockers, copy_progress
 from migconsole.adapters.postgres.observing import Listed, SnapshotReader, to_hash
-from migconsole.domain.manifest import Manifest, Observed, Origin, Properties, Relation, SequenceValue
+from migconsole.domain.manifest import COUNTED, Manifest, Observed, Origin, Properties, Relation, SequenceValue
 from migconsole.domain.quantities import format_duration, format_size
 from migconsole.domain.target import Target
 from migconsole.domain.toc import Entry, data_entries, filtered, read_toc, relations
@@ -121,6 +122,7 @@ class _Taking:
         order = self._order
         async with SnapshotReader.opened(order.target, order.run or order.identifier) as reader:
             seen = await self._look(reader)
+            await self._room(seen, reader.moment.size)
             early = _has_spare_cores(order)
             counting = asyncio.create_task(self._count(reader, seen)) if early else None
             try:
@@ -153,6 +155,10 @@ class _Taking:
         )
         return seen
 
+    async def _room(self, seen: _Seen, size: int) -> None:
+        tables = sum(entry.table_bytes for entry in seen.listed if entry.relation.kind in COUNTED)
+        self._reporter.say(await asyncio.to_thread(room.look, self._partial, self._order.target.database, tables, size))
+
     # -- the dump ----------------------------------------------------------------------------------------------------
 
     async def _dump_all(self, seen: _Seen, snapshot: str) -> None:
@@ -162,10 +168,15 @@ class _Taking:
             options.append(f"--compress={order.choice.compression}")
         if order.choice.same_major and order.choice.clients.major >= STATISTICS_SINCE:
             options.append("--statistics")
-        async with self._timed("dump_s"), asyncio.TaskGroup() as group:
-            watching = group.create_task(self._watch_dump(seen.listed))
-            ended = await order.toolbox.run("pg_dump", *options, f"--snapshot={snapshot}", "-f", str(self._dump))
-            watching.cancel()
+        try:
+            async with self._timed("dump_s"), asyncio.TaskGroup() as group:
+                looking = (self._watch_dump(seen.listed), room.watch(self._partial))
+                beside = [group.create_task(each) for each in looking]
+                ended = await order.toolbox.run("pg_dump", *options, f"--snapshot={snapshot}", "-f", str(self._dump))
+                for task in beside:
+                    task.cancel()
+        except* MigconsoleError as errors:
+            raise errors.exceptions[0] from None
         if ended.code != 0:
             raise BackupError("pg_dump failed: there is no backup", f"exit {ended.code}\n{ended.said}", _remedy(ended))
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import stat
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,6 +19,7 @@ from migconsole.adapters.postgres.observing import list_relations, read_catalogu
 from migconsole.adapters.postgres.rollback import reading
 from migconsole.adapters.postgres.rollback.survey import Knowledge, PostgresRollbackServer
 from migconsole.adapters.postgres.sides import SideKeeper
+from migconsole.adapters.volumes import standing, volume
 from migconsole.domain.manifest import Manifest, Observed, Origin, Properties
 from migconsole.domain.quantities import format_size
 from migconsole.domain.rollback_options import options
@@ -118,7 +118,7 @@ async def backup_planned(probe: Probe, arguments: Mapping[str, Any]) -> CheckRes
 
 def _folder(folder: Path, found: Findings) -> int | None:
     """Whether the folder, or the nearest one above it that exists, can be written; bytes free there."""
-    there = next(path for path in (folder, *folder.parents) if path.exists())
+    there = standing(folder)
     if not os.access(there, os.W_OK | os.X_OK):
         found.bad(f"{there} cannot be written")
     elif there != folder:
@@ -127,11 +127,10 @@ def _folder(folder: Path, found: Findings) -> int | None:
         found.bad(f"others can write to {folder}; chmod it to 700")
     else:
         found.good(f"{folder} can be written")
-    try:
-        return shutil.disk_usage(there).free
-    except OSError as error:
-        found.unknown(f"free space in {there} cannot be read: {error.strerror}")
-        return None
+    room = volume("backups", folder)
+    if room.free is None:
+        found.unknown(f"free space in {there} cannot be read: {room.why}")
+    return room.free
 
 
 def _whole(folder: Path) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 from migconsole.adapters.postgres.checks.base import Findings, Probe, check, number, text
 from migconsole.adapters.postgres.locality import locality
+from migconsole.adapters.volumes import volume
 from migconsole.domain.quantities import format_size
 from migconsole.engine.ports import CheckResult
 
@@ -47,11 +47,11 @@ async def disk_free(probe: Probe, arguments: Mapping[str, Any]) -> CheckResult:
         found.note(why)
         spaces = [(f"tablespace {row['name']}", Path(row["location"])) for row in await probe.rows("tablespaces")]
         values |= await asyncio.to_thread(_volumes, [("data", place), *spaces], found, factor * database)
-        values["wal_free"] = await asyncio.to_thread(_free, place / "pg_wal")
+        values["wal_free"] = (await asyncio.to_thread(volume, "WAL", place / "pg_wal")).free
     backups = text(arguments, "backup_directory")
     if backups:
         folder = probe.path(backups)
-        values["backup_free"] = await asyncio.to_thread(_free, folder)
+        values["backup_free"] = (await asyncio.to_thread(volume, "backups", folder)).free
         say = found.unknown if values["backup_free"] is None else found.note
         say(f"backups in {folder}: {_shown(values['backup_free'])} free")
     return found.result(values)
@@ -80,16 +80,6 @@ def _volumes(folders: list[tuple[str, Path]], found: Findings, needed: float) ->
         say(f"{name} in {folder}: {free} free of {total}, {wanted} needed")
         tightest = min(tightest or (usage.free, usage.total), (usage.free, usage.total))
     return {"free": tightest[0], "total": tightest[1]} if tightest else {}
-
-
-def _free(folder: Path) -> int | None:
-    """Bytes free for ordinary users where ``folder`` is or will be made; None when that cannot be read."""
-    while not folder.exists() and folder != folder.parent and not os.path.islink(folder):
-        folder = folder.parent
-    try:
-        return shutil.disk_usage(folder).free
-    except OSError:
-        return None
 
 
 def _shown(size: int | None) -> str:

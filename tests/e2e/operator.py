@@ -58,12 +58,13 @@ class Operator:
         title = item.title[:50]
         titles = {located.item.title[:50] for located in self.checklist.walk()}
         shown = self.console.wait_until(lambda: (now := self._shown())[:50] in titles and now, 20, "no item is shown")
-        for attempt in range(8):
+        for _ in range(8):
             with contextlib.suppress(AssertionError):
                 wait_until(lambda: self._shown().startswith(title), DEAD)
-                if attempt == 0:
-                    pause()  # the cursor may have gone there by itself, and then no key counts at first
-                return
+                # The cursor may have gone there by itself, and then no key counts at first; or be on its way further.
+                pause()
+                if self._shown().startswith(title):
+                    return
             shown = self._shown()
             self.console.press(".")
             with contextlib.suppress(AssertionError):

@@ -182,8 +182,13 @@ class ChecklistKeys(Screen[None]):
             after = following(self.session.located(item.id).section, item, state_of)
             if after and self.steps.shows(after):
                 self.steps.go(after)
-                self._followed = self.clock.monotonic()
+                self._moved()
+                # Counted from when it can be seen: on a busy machine that is later than when it was decided.
+                self.call_after_refresh(self._moved)
         self.mark_turn()
+
+    def _moved(self) -> None:
+        self._followed = self.clock.monotonic()
 
     def just_moved(self, command: str) -> bool:
         """Whether a command on the line comes so soon that it was meant for the line before."""

@@ -169,6 +169,7 @@ class _Walker:
         self.guesses: dict[str, int] = {}
         self._run = run
         self._now = now
+        self._server = run.clock.server
         held = instant(run.hold.until) if run.hold is not None and run.hold.until else None
         # Nothing that changes anything starts while the run is held: the rest begins when the hold is expected to end.
         self._at = max(now, held) if held is not None else now
@@ -201,13 +202,13 @@ class _Walker:
         record = self._run.record(item.id)
         estimate = estimate_of(self._run, item)
         seconds = estimate.seconds if estimate is not None else 0.0
-        start = _start(record)
+        start = self._start(record)
         t0 = self._run.clock.t0 if start is None else self._run.clock.t0_at(start)
         plan, plan_end = self._planned(offset, t0), self._planned(offset + seconds, t0)
         if record.state.settled:
-            self.items[item.id] = Times(plan, plan_end, start, _end(record), True, True, estimate)
+            self.items[item.id] = Times(plan, plan_end, start, self._end(record), True, True, estimate)
         elif record.state is ItemState.RUNNING and start is not None:
-            due = (_newest(record) or start) + timedelta(seconds=seconds)
+            due = (self._newest(record) or start) + timedelta(seconds=seconds)
             end = max(self._now, due)
             overdue = max(0.0, (self._now - due).total_seconds()) if estimate is not None else 0.0
             self._at = max(self._at, end)
@@ -237,28 +238,25 @@ class _Walker:
     def _planned(self, offset: float, t0: datetime | None) -> datetime | None:
         return None if t0 is None else t0 + timedelta(seconds=offset)
 
+    def _start(self, record: ItemRecord) -> datetime | None:
+        """When an item began: its first attempt's start, which no later one changes, else when a person moved it."""
+        if record.attempts:
+            return self._server.of(record.attempts[0].started)
+        return self._server.of(record.since) if record.state is not ItemState.TODO else None
+
+    def _newest(self, record: ItemRecord) -> datetime | None:
+        """When what is under way began."""
+        return self._server.of(record.last.started) if record.last is not None else None
+
+    def _end(self, record: ItemRecord) -> datetime | None:
+        """When an item was through: its attempt's end, or when a person said so."""
+        if record.last is not None and record.last.ended and record.state is ItemState.VERIFIED:
+            return self._server.of(record.last.ended)
+        return self._server.of(record.since)
+
 
 def _begun(record: ItemRecord) -> bool:
     return bool(record.attempts) or record.state is not ItemState.TODO
-
-
-def _start(record: ItemRecord) -> datetime | None:
-    """When an item began: its first attempt's start, which no later one changes, else when a person moved it."""
-    if record.attempts:
-        return instant(record.attempts[0].started)
-    return instant(record.since) if record.state is not ItemState.TODO else None
-
-
-def _newest(record: ItemRecord) -> datetime | None:
-    """When what is under way began."""
-    return instant(record.last.started) if record.last is not None else None
-
-
-def _end(record: ItemRecord) -> datetime | None:
-    """When an item was through: its attempt's end, or when a person said so."""
-    if record.last is not None and record.last.ended and record.state is ItemState.VERIFIED:
-        return instant(record.last.ended)
-    return instant(record.since)
 
 
 def _leaves(phase: Phase) -> Iterator[Item]:

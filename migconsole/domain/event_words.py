@@ -154,6 +154,15 @@ def _crossed(data: Any, known: Names) -> str:
     return f"the {what} is near: {limit}" if data.get("change") == "near" else f"the {what} has passed: it was {limit}"
 
 
+def _ahead(skew: object) -> str:
+    """How two clocks stand to each other."""
+    if not isinstance(skew, int | float):
+        return "another"
+    if not skew:
+        return "this host's again"
+    return f"{plain_duration(abs(skew))} {'ahead of' if skew > 0 else 'behind'} this host's"
+
+
 def _voted(data: Any, known: Names) -> str:
     gate = f"{_named(data, known, 'gate')}: " if data.get("gate") else ""
     word = "GO" if data.get("vote") == "go" else "NO-GO"
@@ -247,6 +256,7 @@ _TELLERS: Mapping[str, Callable[[Any, Names], str]] = {
     Kind.CLOCK_SET: _clock,
     Kind.CLOCK_CROSSED: _crossed,
     Kind.CLOCK_DECIDED: lambda data, known: f"decided: {data.get('decision', '')}{_why(data)}",
+    Kind.SERVER_CLOCK: lambda data, known: f"the server's clock is {_ahead(data.get('skew_s'))}",
     Kind.ESTIMATES_LEARNED: lambda data, known: f"{len(data.get('items', ()))} estimates from earlier runs",
     Kind.DRILLED: lambda data, known: f"way back drilled {moment(str(data.get('at', '')), day=True)} UTC",
     Kind.GATE_VOTED: _voted,

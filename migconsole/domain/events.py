@@ -59,6 +59,8 @@ class Kind(StrEnum):
     CLOCK_SET = "clock.set"
     CLOCK_CROSSED = "clock.crossed"
     CLOCK_DECIDED = "clock.decided"
+    # The server's clock differs from the one that stamps events, by another amount than before: a fact.
+    SERVER_CLOCK = "server.clock"
     ESTIMATES_LEARNED = "estimates.learned"
     # What a drill of the rollback measured: a fact of the run that held it, and of every later one on its target.
     DRILLED = "drilled"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from migconsole.domain.checklist import Checklist, Gate, Item, Located
 from migconsole.domain.events import Event
-from migconsole.domain.times import instant
+from migconsole.domain.server_time import ServerTime
+from migconsole.domain.times import instant, stamp
 
 VALID = timedelta(minutes=15)
 """How long a GO counts: the state that it was said about is no older than that (facts/runbook.md 8)."""
@@ -30,7 +31,10 @@ class GateState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Vote:
-    """One role's vote: ``initials`` are the person's who speaks for the role, ``actor`` the console's."""
+    """One role's vote: ``initials`` are the person's who speaks for the role, ``actor`` the console's.
+
+    ``at`` is as recorded by this host in a ``GateBook``, and the server's time in a ``Standing``.
+    """
 
     role: str
     vote: str
@@ -40,7 +44,10 @@ class Vote:
     at: str
 
     def fresh(self, now: datetime) -> bool:
-        """Whether it still counts: a GO grows stale, a NO-GO stands until its role says GO."""
+        """Whether it still counts at a moment of the clock that ``at`` is of.
+
+        A GO grows stale, a NO-GO stands until its role says GO.
+        """
         at = instant(self.at)
         return self.vote == NO_GO or (at is not None and now - at < VALID)
 
@@ -56,11 +63,29 @@ class Passing:
 
 @dataclass
 class GateBook:
-    """Votes by gate and role (the newest stands), and the gates that were passed. ``history`` is every vote."""
+    """Votes by gate and role (the newest stands), and the gates that were passed. ``history`` is every vote.
+
+    ``server`` reads their times: votes are put on record with this host's clock, and expire by the server's.
+    """
 
     votes: dict[str, dict[str, Vote]] = field(default_factory=dict)
     passings: dict[str, Passing] = field(default_factory=dict)
     history: dict[str, list[Vote]] = field(default_factory=dict)
+    server: ServerTime = field(default_factory=ServerTime)
+
+    def cast(self, gate: Gate) -> tuple[Vote, ...]:
+        """The newest vote of each of its roles, at the server's time."""
+        votes = self.votes.get(gate.id, {})
+        return tuple(replace(votes[role], at=self._served(votes[role].at)) for role in gate.roles if role in votes)
+
+    def passing(self, gate: Gate) -> Passing | None:
+        """When what lies behind a gate began, by the server; None while it has not."""
+        passing = self.passings.get(gate.id)
+        return None if passing is None else replace(passing, at=self._served(passing.at))
+
+    def _served(self, at: str) -> str:
+        moment = self.server.of(at)
+        return at if moment is None else stamp(moment)
 
     def voted(self, event: Event) -> None:
         """A role has voted; a NO-GO closes a gate that was passed."""
@@ -131,19 +156,19 @@ def refuse_vote(vote: str, initials: str, reason: str) -> str:
 
 
 def standing(gate: Gate, book: GateBook, now: datetime | None) -> Standing:
-    """How a gate stands at ``now``; without a time no GO can be known to count.
+    """How a gate stands at ``now``, the server's time; without one no GO can be known to count.
 
     A gate before a phase or section stays passed until a role says NO-GO. One before a single item is asked again each
     time (``lasting``): a second attempt at something irreversible is decided anew.
     """
-    votes = book.votes.get(gate.id, {})
-    cast = tuple(votes[role] for role in gate.roles if role in votes)
+    cast = book.cast(gate)
     if any(vote.vote == NO_GO for vote in cast):
         return Standing(gate, GateState.NO_GO, cast)
-    passing = book.passings.get(gate.id)
+    passing = book.passing(gate)
     if passing is not None:
         return Standing(gate, GateState.PASSED, cast, passing=passing)
-    missing = tuple(role for role in gate.roles if role not in votes)
+    voted = {vote.role for vote in cast}
+    missing = tuple(role for role in gate.roles if role not in voted)
     stale = tuple(vote.role for vote in cast if now is None or not vote.fresh(now))
     moments = [at + VALID for vote in cast if vote.role not in stale and (at := instant(vote.at)) is not None]
     state = GateState.WAITING if missing or stale or not gate.roles else GateState.GO

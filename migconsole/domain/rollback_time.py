@@ -15,7 +15,6 @@ from migconsole.domain.checklist import Run as Command
 from migconsole.domain.items import ItemState
 from migconsole.domain.restore_points import PointState
 from migconsole.domain.run import Run
-from migconsole.domain.times import instant
 from migconsole.domain.timetable import Estimate
 
 SWAP = 10.0
@@ -126,7 +125,7 @@ def _expected(run: Run, item: Item, now: datetime) -> float | None:
         return None if isinstance(action, Command) and not action.hook else 0.0
     record = run.record(item.id)
     if record.state is ItemState.RUNNING and record.last is not None:
-        begun = instant(record.last.started)
+        begun = run.clock.server.of(record.last.started)
         return estimate.seconds if begun is None else max(0.0, estimate.seconds - (now - begun).total_seconds())
     return estimate.seconds
 

@@ -235,6 +235,9 @@ class Run:
     sensors: SensorBook = field(default_factory=SensorBook)
     signoff: SignOff = field(default_factory=SignOff)
 
+    def __post_init__(self) -> None:
+        self.gates.server = self.clock.server
+
     @property
     def state(self) -> RunState:
         """From draft to closed."""
@@ -278,6 +281,7 @@ class Run:
             handler(self, event)
         except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
             self.anomalies.append(f"event {event.seq} ({event.kind}): {type(error).__name__}: {error}")
+        self.clock.server.saw(event)
 
 
 def fold(events: Iterable[Event], run: Run | None = None) -> Run:
@@ -611,6 +615,7 @@ _HANDLERS: dict[str, Callable[[Run, Event], None]] = {
     Kind.CLOCK_SET: lambda run, event: run.clock.set(event),
     Kind.CLOCK_CROSSED: lambda run, event: run.clock.crossed(event),
     Kind.CLOCK_DECIDED: lambda run, event: run.clock.decided(event),
+    Kind.SERVER_CLOCK: lambda run, event: run.clock.server.heard(event),
     Kind.ESTIMATES_LEARNED: lambda run, event: run.clock.learned(event),
     Kind.DRILLED: lambda run, event: run.clock.drilled(event),
     Kind.GATE_VOTED: lambda run, event: run.gates.voted(event),

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 from migconsole.domain.events import Event
 from migconsole.domain.quantities import QuantityError, parse_duration
+from migconsole.domain.server_time import ServerTime
 from migconsole.domain.times import instant
 
 LAST_SAFE_ABORT = "last-safe-abort"
@@ -24,7 +25,10 @@ DECISIONS = ("go on", "hold", "roll back")
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """T-0 and the window's end from ``at`` on. ``source`` is "item:ID", "option" or "key"."""
+    """T-0 and the window's end from ``at`` on. ``source`` is "item:ID", "option" or "key".
+
+    ``local`` is whether they were reckoned from this host's time, before the server's was known ("in 20 minutes").
+    """
 
     at: str
     actor: str
@@ -32,6 +36,7 @@ class Setting:
     window_end: datetime | None
     reason: str = ""
     source: str = ""
+    local: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,28 +86,37 @@ class Crossing:
 
 @dataclass
 class Timetable:
-    """Settings and crossings in their order; ``estimates`` by item, learned from earlier runs; the newest drill."""
+    """Settings and crossings in their order; ``estimates`` by item, learned from earlier runs; the newest drill.
+
+    ``server`` is how the times of recorded events are read: T-0, the window and every limit are the server's.
+    """
 
     settings: list[Setting] = field(default_factory=list)
     crossings: list[Crossing] = field(default_factory=list)
     notices: set[tuple[int, int]] = field(default_factory=set)
     estimates: dict[str, Estimate] = field(default_factory=dict)
     drill: Drill | None = None
+    server: ServerTime = field(default_factory=ServerTime)
 
     @property
     def t0(self) -> datetime | None:
         """When the migration begins, None while nobody has said."""
-        return self.settings[-1].t0 if self.settings else None
+        return self._served(self.settings[-1].t0, self.settings[-1]) if self.settings else None
 
     @property
     def window_end(self) -> datetime | None:
         """When the change window ends."""
-        return self.settings[-1].window_end if self.settings else None
+        return self._served(self.settings[-1].window_end, self.settings[-1]) if self.settings else None
 
     def t0_at(self, moment: datetime) -> datetime | None:
-        """The T-0 that stood at a moment: what was planned for work that had begun does not move any more."""
-        stood = [setting for setting in self.settings if (at := instant(setting.at)) is not None and at <= moment]
-        return stood[-1].t0 if stood else (self.settings[0].t0 if self.settings else None)
+        """The T-0 that stood at a moment of the server: what was planned for work that had begun does not move."""
+        stood = [setting for setting in self.settings if (at := self.server.of(setting.at)) and at <= moment]
+        chosen = stood[-1] if stood else next(iter(self.settings), None)
+        return None if chosen is None else self._served(chosen.t0, chosen)
+
+    def _served(self, moment: datetime | None, setting: Setting) -> datetime | None:
+        """A moment of a setting by the server's clock."""
+        return moment if moment is None or not setting.local else self.server.at(moment, setting.at)
 
     def open_crossing(self, what: str = LAST_SAFE_ABORT) -> Crossing | None:
         """The crossing that stands, None while the limit lies ahead."""
@@ -125,9 +139,8 @@ class Timetable:
         end = _moment(data["window_end"]) if data.get("window_end") else self.window_end
         if t0 is not None and end is not None and end <= t0:
             raise ValueError("the window ends before T-0")
-        self.settings.append(
-            Setting(event.at, event.actor, t0, end, str(data.get("reason", "")), str(data.get("source", "")))
-        )
+        reason, source, local = str(data.get("reason", "")), str(data.get("source", "")), data.get("local") is True
+        self.settings.append(Setting(event.at, event.actor, t0, end, reason, source, local))
 
     def answered(self, event: Event) -> None:
         """The window was given as an answer: its start is T-0."""

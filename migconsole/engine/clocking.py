@@ -29,11 +29,12 @@ def _utc() -> datetime:
 class Clocking:
     """What screens ask about time, and what is put on record about it.
 
-    ``skew`` is how many seconds the server's clock is ahead of this host's, None while it has not been read.
+    What counts is the difference of the clocks that is on record (``domain.server_time``): "now" and the times of
+    recorded events are then read in the same way, by every console. What was heard is put there by the next look.
     """
 
     def __init__(self, recorder: Recorder, checklist: Checklist, now: Callable[[], datetime] = _utc) -> None:
-        self.skew: float | None = None
+        self._heard: tuple[float, float] | None = None
         self._recorder = recorder
         self._checklist = checklist
         self._now = now
@@ -42,6 +43,12 @@ class Clocking:
     @property
     def _run(self) -> Run:
         return self._recorder.run
+
+    @property
+    def skew(self) -> float | None:
+        """How many seconds the server's clock is ahead of this host's, None while nobody has compared them."""
+        recorded = self._run.clock.server.skew
+        return self._counting() if recorded is None else recorded
 
     def use(self, now: Callable[[], datetime]) -> None:
         """Take the time from where the surface takes it, so that what is drawn and what is judged agree."""
@@ -53,7 +60,7 @@ class Clocking:
 
     def server(self, local: datetime) -> datetime:
         """A time of this host as the server has it."""
-        return local if self.skew is None else local + timedelta(seconds=self.skew)
+        return self._run.clock.server.now(local)
 
     def current(self) -> Clock:
         """The clock now."""
@@ -112,6 +119,7 @@ class Clocking:
         """Put on record what has been crossed since the last look, each crossing once whoever sees it first."""
         if self._run.ended_at or not self._run.opened_at:
             return
+        await self._put_on_record()
         clock = self.current()
         for what, limit in ((LAST_SAFE_ABORT, clock.last_safe_abort), (WINDOW_END, clock.window_end)):
             await self._crossing(what, limit, clock.now)
@@ -152,8 +160,29 @@ class Clocking:
             await self._recorder.record(Kind.TRIPWIRE, data, key=f"tripwire:{wire.id}:clock:{number}")
 
     def heard(self, skew: float, uncertainty: float = 0.0) -> None:
-        """Take the server's clock for this run's: it is ``skew`` seconds ahead, give or take ``uncertainty``.
+        """The server's clock was read: it is ``skew`` seconds ahead, give or take ``uncertainty``."""
+        self._heard = (skew, uncertainty)
 
-        What lies within the uncertainty, or below what is shown, is no difference: two clocks that agree are one.
-        """
-        self.skew = skew if abs(skew) > max(SKEW_SHOWN, uncertainty) else 0.0
+    async def compared(self, reading: tuple[float, float] | None, *, record: bool) -> None:
+        """The same for a reading that came with the server's identity, put on record before anything is decided."""
+        self._heard = reading or self._heard
+        if record and self._run.opened_at and not self._run.ended_at:
+            await self._put_on_record()
+
+    def _counting(self) -> float | None:
+        """What was heard; within its uncertainty, or below what is shown, it is none: clocks that agree are one."""
+        if self._heard is None:
+            return None
+        skew, uncertainty = self._heard
+        return skew if abs(skew) > max(SKEW_SHOWN, uncertainty) else 0.0
+
+    async def _put_on_record(self) -> None:
+        """Record the difference of the clocks where it is another than the one on record."""
+        server, counting = self._run.clock.server, self._counting()
+        if counting is None or self._heard is None:
+            return
+        uncertainty = self._heard[1]
+        if abs(counting - (server.skew or 0.0)) <= max(SKEW_SHOWN, uncertainty):
+            return
+        data = {"skew_s": round(counting, 3), "uncertainty_s": round(uncertainty, 3)}
+        await self._recorder.record(Kind.SERVER_CLOCK, data, key=f"server.clock:{len(server.readings) + 1}")

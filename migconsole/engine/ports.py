@@ -227,6 +227,12 @@ class Database(Protocol):
     async def identity(self) -> ServerIdentity:
         """Ask the server who it is; raises TargetError with a remedy when it cannot be asked."""
 
+    def skew(self) -> tuple[float, float] | None:
+        """Seconds that the server's clock was ahead of this host's when its identity was read, give or take seconds.
+
+        None before that.
+        """
+
     def pin(self, identity: ServerIdentity) -> None:
         """Let checks compare with the identity that the run was opened on."""
 

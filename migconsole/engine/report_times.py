@@ -14,13 +14,12 @@ from migconsole.domain.checklist import Checklist, Item
 from migconsole.domain.clock import Clock, Span, Times, reckon
 from migconsole.domain.rollback_time import estimate_of
 from migconsole.domain.run import Run
-from migconsole.domain.stamps import unix
 from migconsole.domain.times import instant
 
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A line of the timeline: Unix seconds, None where it is not known or does not apply.
+    """A line of the timeline: Unix seconds by the server's clock, None where it is not known or does not apply.
 
     ``planned`` is the expected duration and ``source`` where it is known from. A forecast is there for what is not over
     while the run goes on. ``late`` and ``overdue`` are the clock's, in seconds. ``parts`` are the attempts, or the
@@ -72,7 +71,9 @@ class RunTimes:
 
 def moment_of(run: Run, generated_at: str) -> datetime:
     """The moment that a report speaks of: the run's end, and while it goes on when the report is made."""
-    found = instant(run.ended_at) or instant(generated_at) or instant(run.last_at)
+    server = run.clock.server
+    made = instant(generated_at)
+    found = server.of(run.ended_at) or (server.now(made) if made is not None else server.of(run.last_at))
     if found is None:
         raise ValueError(f"{generated_at!r} is no time")
     return found
@@ -153,13 +154,13 @@ def _bar(run: Run, item: Item, times: Times | None, over: bool) -> Bar | None:
 
 
 def _parts(run: Run, item: Item) -> Iterator[tuple[float, float, str]]:
-    record = run.record(item.id)
+    record, server = run.record(item.id), run.clock.server
     for attempt in record.attempts:
-        start = unix(attempt.started)
+        start = _unix(server.of(attempt.started))
         if start is not None:
-            end = unix(attempt.ended)
+            end = _unix(server.of(attempt.ended))
             yield start, start if end is None else max(start, end), attempt.outcome or "running"
-    since = unix(record.since)
+    since = _unix(server.of(record.since))
     if since is not None and not record.attempts:
         yield since, since, record.state.value
 

@@ -256,7 +256,7 @@ class Resolving:
         run = self._recorder.run
         if run.restore_point.state not in (PointState.PROVEN, PointState.ARMED, PointState.SNAPSHOT):
             return ()
-        return (restore_gate.age_line(run, self._checklist, datetime.now(UTC)),)
+        return (restore_gate.age_line(run, self._checklist, run.clock.server.now(datetime.now(UTC))),)
 
     def _notes(self, declared: Alternative, chosen: Alternative) -> tuple[str, ...]:
         step = declared.step

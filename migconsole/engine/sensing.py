@@ -302,9 +302,9 @@ class Sensing:
         return False
 
     def _t0(self) -> tuple[float | None, bool]:
-        """T-0 by the clock, else when the migration began; and whether it has really begun."""
-        t0, began = self._run().clock.t0, moments(self._run(), self._checklist).began
-        return began if t0 is None else t0.timestamp(), began is not None
+        """T-0 by the clock, as this host has it, else when the migration began; and whether it has really begun."""
+        clock, began = self._run().clock, moments(self._run(), self._checklist).began
+        return began if clock.t0 is None else clock.server.local(clock.t0).timestamp(), began is not None
 
 
 def reached(checklist: Checklist, run: Run, located: Located, since: float | None, begun: bool) -> bool:

@@ -242,6 +242,7 @@ class Session:
             return
         self._recorder.trouble(None)
         self.identity = identity
+        await self.clock.compared(self._database.skew(), record=not self.read_only)
         if not self.run.identity:
             if self.read_only:
                 self._recorder.changed()

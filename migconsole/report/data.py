@@ -9,6 +9,7 @@ from typing import Any
 
 from migconsole.domain.checklist import Item
 from migconsole.domain.run import Attempt
+from migconsole.domain.stamps import iso
 from migconsole.engine.report import AttemptReport, ItemReport, Report, SectionReport
 from migconsole.engine.report_times import Bar
 
@@ -44,6 +45,9 @@ def data(report: Report) -> dict[str, Any]:
             "duration": report.duration,
             "progress": asdict(report.progress),
             "checklist_sha256": run.checklist_sha256,
+            "server_clock": [
+                {"from": iso(one.begin.timestamp()), "ahead_s": one.skew} for one in run.clock.server.readings
+            ],
             "variables": dict(run.variables),
             "captured": dict(run.captured),
         },

@@ -19,7 +19,7 @@ from migconsole.domain.text import sanitise, sanitise_line
 from migconsole.engine.report import Report
 from migconsole.report.charts import chart_group, gantt
 from migconsole.report.colours import pieces
-from migconsole.report.words import clock_words, delivery_words, identity_words, signature_words, stamp
+from migconsole.report.words import clock_words, clocks_words, delivery_words, identity_words, signature_words, stamp
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
@@ -57,6 +57,7 @@ def render(report: Report) -> str:
         plain={Sort.SKIPPED.value, Sort.EXCLUDED.value, Sort.TAKEN.value},
         decisions=[(event, words(event, known)) for event in report.decisions],
         clock=clock_words(report),
+        clocks=clocks_words(report),
         gantts=[gantt(phase) for phase in report.timeline],
         groups=[chart_group(window) for window in report.health],
         deliveries=[delivery_words(delivery) for delivery in report.deliveries],

@@ -10,7 +10,7 @@ from migconsole.domain.quantities import format_offset
 from migconsole.domain.stamps import iso, plain_duration
 from migconsole.domain.text import sanitise, sanitise_line
 from migconsole.engine.report import Report, SectionReport
-from migconsole.report.words import clock_words, delivery_words, identity_words, signature_words, stamp
+from migconsole.report.words import clock_words, clocks_words, delivery_words, identity_words, signature_words, stamp
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~&])")
 _ADDRESS = re.compile(r"(?i)\b(https?|ftp|mailto|www)([:.])")
@@ -66,6 +66,7 @@ def _head(report: Report) -> str:
         ("Progress", f"{report.progress.done} of {report.progress.total} lines"),
         ("Checklist", f"sha256 {run.checklist_sha256}"),
         ("Report", f"made {stamp(report.generated_at)}; all times are UTC"),
+        ("Clocks", clocks_words(report)),
     ]
     lines += [f"- {name}: {escaped(text)}" for name, text in facts if text]
     return "\n".join(lines)

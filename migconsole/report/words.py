@@ -46,13 +46,23 @@ def clock_words(report: Report) -> str:
     if times.planned_end is not None:
         parts.append(f"planned to end {_at(times.planned_end)}")
     if report.run.ended_at:
-        parts.append(f"ended {stamp(report.run.ended_at)}")
+        ended = report.run.clock.server.of(report.run.ended_at)
+        parts.append(f"ended {stamp(report.run.ended_at) if ended is None else _at(ended.timestamp())}")
     elif times.forecast_end is not None:
         least = f" at the earliest ({times.guessed} items have no estimate)" if times.guessed else ""
         parts.append(f"forecast to end {_at(times.forecast_end)}{least}")
     if times.last_safe_abort is not None:
         parts.append(f"last safe abort {_at(times.last_safe_abort)}")
     return " · ".join(parts)
+
+
+def clocks_words(report: Report) -> str:
+    """By how much the clock that stamps events differed from the server's, "" where they agreed."""
+    readings = report.run.clock.server.readings
+    if not readings:
+        return ""
+    told = [f"the server's was {one.skew:+.0f} s from {_at(one.begin.timestamp())}" for one in readings]
+    return f"events carry this host's clock; {', '.join(told)}. Planned against actual is by the server's"
 
 
 def _at(at: float) -> str:

@@ -60,6 +60,7 @@ _PLAIN: dict[str, Mark] = {
     Kind.ROLLBACK_ENDED: ("↩", "$caution"),
     Kind.CLOCK_SET: ("◔", "$accent"),
     Kind.CLOCK_DECIDED: ("◆", "$accent"),
+    Kind.SERVER_CLOCK: ("◔", "$caution"),
     Kind.ESTIMATES_LEARNED: ("~", "$muted"),
     Kind.DRILLED: ("~", "$muted"),
     Kind.GATE_PASSED: ("◇", "$good"),

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from dotenv import dotenv_values
@@ -194,16 +194,19 @@ def database(
     )
 
 
-def _clock(options: Options) -> dict[str, str]:
+def _clock(options: Options) -> dict[str, str | bool]:
     """What ``--t0`` and ``--window`` say, for the journal; {} when they were not given. Raises UsageError."""
     if not options.t0 and not options.window:
         return {}
+    now = datetime.now(UTC)
     try:
-        t0, end = settle(options.t0, options.window, datetime.now(UTC))
+        t0, end = settle(options.t0, options.window, now)
+        later = settle(options.t0, options.window, now + timedelta(seconds=1))
     except MomentError as error:
         raise UsageError("--t0 and --window cannot be used so", str(error)) from None
+    # "in 20 minutes" was reckoned from this host's time; the server, whose clock counts, has not been asked yet.
     named = {"t0": stamp(t0) if t0 else "", "window_end": stamp(end) if end else ""}
-    return {**named, "source": "option", "reason": ""}
+    return {**named, "local": later != (t0, end), "source": "option", "reason": ""}
 
 
 def _given(checklist: Checklist, variables: Mapping[str, str]) -> dict[str, str]:

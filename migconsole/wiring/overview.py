@@ -110,7 +110,7 @@ def status(state_dir: str | None, name: str | None) -> dict[str, Any]:
         "progress": asdict(p),
         "counts": states,
         "items": items,
-        **standing.data(run, checklist, datetime.now(UTC)),
+        **standing.data(run, checklist, run.clock.server.now(datetime.now(UTC))),
         "restore_point": None,
         "alarms": [asdict(alarm) for alarm in run.alarms.values() if not alarm.cleared],
     }

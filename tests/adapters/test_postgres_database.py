@@ -59,6 +59,16 @@ async def test_identity_is_what_the_server_says(opened: PostgresDatabase, databa
     assert not (await opened.identity()).differences(identity)
 
 
+async def test_the_servers_clock_is_compared_when_it_is_identified(opened: PostgresDatabase) -> None:
+    assert opened.skew() is None
+    await opened.identity()
+    reading = opened.skew()
+    assert reading is not None
+    skew, uncertainty = reading
+    assert 0 < uncertainty < 5
+    assert abs(skew) <= uncertainty + 0.05, "one host, one clock"
+
+
 async def test_nothing_of_ours_stays_in_the_target(opened: PostgresDatabase, database: Database) -> None:
     await opened.identity()
     await ask(opened, "SELECT 1")

@@ -18,17 +18,18 @@ OPENED = {"run": "r1", "title": "T", "checklist_sha256": "c" * 64, "environment"
 
 
 class Log:
-    """Appends events and folds them as it goes."""
+    """Appends events and folds them as it goes. ``jump`` is by how much the host's clock was set meanwhile."""
 
     def __init__(self) -> None:
         self.events: list[Event] = []
+        self.jump = timedelta()
         self.run = State()
         self.add(Kind.RUN_OPENED, OPENED)
 
     def add(self, kind: str, data: Mapping[str, Any], actor: str = "ana", key: str = "") -> Event:
         seq = len(self.events) + 1
         previous = self.events[-1].hash if self.events else GENESIS
-        at = (START + timedelta(seconds=seq)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        at = (START + timedelta(seconds=seq) + self.jump).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         digest = chain_hash(previous, seq, at, float(seq), kind, actor, key, canonical(data))
         event = Event(seq, at, float(seq), kind, actor, dict(data), previous, digest, key)
         self.events.append(event)

@@ -286,6 +286,7 @@ class ScriptedDatabase:
         self.backends: list[list[Mapping[str, Any]]] = []
         self.dumping: list[str] = []
         self.blind = ""
+        self.clock: tuple[float, float] | None = (0.0, 0.0)
         self.closed = False
 
     async def identity(self) -> ServerIdentity:
@@ -294,6 +295,9 @@ class ScriptedDatabase:
         if self.down:
             raise TargetError("The server cannot be reached", self.down)
         return self.now
+
+    def skew(self) -> tuple[float, float] | None:
+        return self.clock
 
     def pin(self, identity: ServerIdentity) -> None:
         self.pinned = identity

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -78,6 +78,39 @@ async def test_two_consoles_vote_and_what_is_passed_is_on_record(shared: World) 
     await asyncio.wait_for(first.finished("apply", attempt.number), 20)
     with pytest.raises(StoppedError, match="passed"):
         await second.gates.vote("go", ROLES[1], "go", "BL")
+
+
+@pytest.mark.parametrize("ahead", [1200.0, -1200.0])
+async def test_a_server_whose_clock_is_elsewhere_neither_closes_a_gate_nor_keeps_it_open(
+    shared: World, ahead: float
+) -> None:
+    shared.database.clock = (ahead, 0.02)
+    session = await shared.opened("ana")
+    assert shared.store.of(Kind.SERVER_CLOCK) == [{"skew_s": ahead, "uncertainty_s": 0.02}]
+    for role in ROLES:
+        await session.gates.vote("go", role, "go", "AS")
+    voted = datetime.fromisoformat(shared.store.events[-1].at)
+    session.clock.use(lambda: voted + timedelta(minutes=14))
+    assert session.gates.standing(CHECKLIST.gates[0]).state is GateState.GO
+    assert session.clock.now() == voted + timedelta(minutes=14, seconds=ahead)
+    session.clock.use(lambda: voted + timedelta(minutes=16))
+    assert session.gates.standing(CHECKLIST.gates[0]).state is GateState.WAITING
+    # The same reading is no news, another one is: also from the watcher's probe.
+    session.clock.heard(ahead + 0.5, 0.02)
+    await session.clock.watch()
+    assert len(shared.store.of(Kind.SERVER_CLOCK)) == 1
+    session.clock.heard(0.3, 0.02)
+    await session.clock.watch()
+    assert [data["skew_s"] for data in shared.store.of(Kind.SERVER_CLOCK)] == [ahead, 0.0]
+    assert session.clock.now() == voted + timedelta(minutes=16)
+
+
+async def test_who_only_looks_puts_no_clock_on_record(shared: World) -> None:
+    shared.database.clock = (1200.0, 0.02)
+    session = shared.session("carl", read_only=True)
+    await session.open()
+    assert session.clock.skew == 1200
+    assert Kind.SERVER_CLOCK not in shared.store.kinds()
 
 
 async def test_what_is_no_vote_is_refused_before_it_is_recorded(shared: World) -> None:

@@ -242,6 +242,9 @@ class FakeDatabase:
             raise TargetError("The server cannot be reached", self.down)
         return self.identity_now
 
+    def skew(self) -> tuple[float, float] | None:
+        return None
+
     def pin(self, identity: ServerIdentity) -> None:
         self.pinned = identity
 

@@ -11,7 +11,7 @@ from migconsole.adapters.postgres.backends import Backends
 from migconsole.adapters.postgres.checks import CHECKS, Probe, verify_arguments
 from migconsole.adapters.postgres.connect import Connection, Purpose, quoted, session
 from migconsole.adapters.postgres.failures import DRIVER_FAILURES, FAILURES, querying
-from migconsole.adapters.postgres.identity import read_identity
+from migconsole.adapters.postgres.identity import read_identity, read_skew
 from migconsole.adapters.postgres.schema import read_schema
 from migconsole.adapters.postgres.values import LETTER, letter, plain, table
 from migconsole.domain.expectation import Observation
@@ -53,6 +53,7 @@ class PostgresDatabase:
         self.target = target
         self._lock_timeout = lock_timeout
         self._pinned: ServerIdentity | None = None
+        self._skew: tuple[float, float] | None = None
         self._project = project or Path.cwd()
         self._run = run
         self._past = past
@@ -64,6 +65,7 @@ class PostgresDatabase:
         async with session(self.target, purpose, run=self._run) as connection:
             try:
                 identity = await read_identity(connection, self.target)
+                self._skew = await read_skew(connection)
             except FAILURES as error:
                 raise querying(error, self.target, IDENTITY_TIMEOUT, purpose.lock_timeout) from None
         self._pinned = self._pinned or identity
@@ -108,6 +110,10 @@ class PostgresDatabase:
                 refused = querying(error, self.target, CHECK_TIMEOUT, CHECK_LOCK_TIMEOUT)
                 return " ".join(filter(None, (refused.title, refused.detail)))
         return ""
+
+    def skew(self) -> tuple[float, float] | None:
+        """How far the server's clock was ahead when its identity was read; see the port."""
+        return self._skew
 
     def pin(self, identity: ServerIdentity) -> None:
         """Let checks compare with the identity that the run was opened on; until then, with the first one read."""

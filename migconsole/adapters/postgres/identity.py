@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import asyncpg
 
 from migconsole.adapters.postgres.connect import Connection
@@ -27,6 +29,14 @@ async def read_identity(connection: Connection, target: Target) -> ServerIdentit
         started_at=row["started_at"].isoformat(),
         server_address=f"{address}:{row['server_port']}" if address else "",
     )
+
+
+async def read_skew(connection: Connection) -> tuple[float, float]:
+    """Seconds that the server's clock is ahead of this host's, and half the time that it took to ask."""
+    sent = time.time()
+    server = await connection.fetchval(load("server_clock", OLDEST))
+    heard = time.time()
+    return server.timestamp() - (sent + heard) / 2, (heard - sent) / 2
 
 
 async def _system_identifier(connection: Connection) -> str | None:

@@ -144,7 +144,7 @@ class Banner(Widget):
         right = self._pressing(session)
         room = width - sum(piece.width + 2 for piece in right)
         clock = session.clock.at(self._clock.utc())
-        ended = format.moment(session.run.ended_at)
+        ended = session.run.clock.server.of(session.run.ended_at)
         texts = clock_line(clock, room, session.clock.skew) if ended is None else ended_line(clock, ended)
         return spread([Part(tuple(texts), 20)], right, width)
 

@@ -339,3 +339,36 @@ def _large_objects(expected: int | None, observed: int | None) -> list[str]:
     if expected == observed:
         return []
     return [f"there were {expected} large objects and are {observed}"]
+
+
+def compare_properties(expected: Properties, observed: Properties) -> list[str]:
+    """Every difference in what belongs to the database itself, in words: owner, rights, limit, settings, encoding.
+
+    By the statements that make them, not by the raw ACL: a database without one and one with the same rights spelled
+    out are equal, and who granted is not kept by a restore. Values of settings are not told: they can be secrets.
+    """
+    found = [
+        f"the database's {name} was {before} and is {now}"
+        for name in ("encoding", "collate", "ctype")
+        if (before := getattr(expected, name)) != (now := getattr(observed, name))
+    ]
+    wanted, there = _told_apart(expected), _told_apart(observed)
+    for what in sorted(wanted.keys() | there.keys()):
+        if what not in there:
+            found.append(f"the database lost: {what}")
+        elif what not in wanted:
+            found.append(f"the database has, and the backup has not: {what}")
+        elif wanted[what] != there[what]:
+            found.append(f"the database has another value of: {what}")
+    return found
+
+
+def _told_apart(properties: Properties) -> dict[str, set[str]]:
+    """The statements by what they are about, each without the value of a setting; of the same one, all values."""
+    found: dict[str, set[str]] = {}
+    for statement in properties.without_comment():
+        about, value = statement.after, ""
+        if statement.kind.endswith("setting"):
+            about, _, value = statement.after.partition(" TO ")
+        found.setdefault(f"{statement.before}…{about}", set()).add(value)
+    return found

@@ -92,7 +92,7 @@ def _side_restore(survey: Survey) -> Option:
         why.append(f"{survey.names.failed} is still there: put it back, or purge it first")
     if survey.forward_only:
         why.append("the database is being replaced where it stands, and that only goes on forward")
-    elif survey.situation.state in (State.ARMED, State.VERIFIED, State.FENCED):
+    elif survey.situation.state in (State.ARMED, State.FENCED):
         why.append("a proven side database is there: swap it in")
     why += _room(survey)
     restore = survey.measured.restore

@@ -63,7 +63,8 @@ class PlanStep:
     no return, ``undo_hook`` a command of the checklist, ``undoing`` the sentence for people. ``expects`` are names of
     databases with the oid each must have just before (0: it must not be there). ``after`` the same for when it is
     done. ``no_return`` marks the step with whose sending cancelling ends. ``outage`` says that the application is shut
-    out while it lasts. ``database`` is whose sessions are ended. ``argv`` is a program with its arguments.
+    out while it lasts. ``database`` is whose sessions are ended. ``closed`` are databases that must let nobody in just
+    before. ``argv`` is a program with its arguments.
     """
 
     id: str
@@ -82,6 +83,7 @@ class PlanStep:
     database: str = ""
     expects: tuple[tuple[str, int], ...] = ()
     after: tuple[tuple[str, int], ...] = ()
+    closed: tuple[str, ...] = ()
     note: str = ""
 
     @property

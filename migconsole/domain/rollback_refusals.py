@@ -43,8 +43,8 @@ def swap_refusals(survey: Survey) -> tuple[str, ...]:
         found.append("the database is being replaced where it stands, and that only goes on forward")
     elif survey.side is None or not ours(survey.side, names.app):
         found.append("no restore point is armed")
-    elif situation.state not in (State.ARMED, State.FENCED, State.VERIFIED) and survey.failed is None:
-        found.append(f"{names.side} is not proven: {situation.means}")
+    elif situation.state not in (State.ARMED, State.FENCED) and survey.failed is None:
+        found.append(f"no restore point is armed: {situation.means}")
     return tuple(found)
 
 

@@ -18,7 +18,7 @@ class State(StrEnum):
     IDLE = "idle"
     CLOSED = "closed"
     RESTORING = "restoring"
-    VERIFIED = "verified"
+    OPEN = "open"
     ARMED = "armed"
     FENCED = "fenced"
     SWAPPED = "swapped"
@@ -175,15 +175,33 @@ def _before(names: Names, app: DatabaseRow, side: DatabaseRow | None) -> Situati
         return Situation(
             State.CLOSED, f"{names.app} does not accept connections; no proven restore point", ("Open it again",)
         )
+    if marker.step is Mark.VERIFIED or side.open:
+        return _not_armed(names, app, side, marker.step)
     if not app.open:
         return Situation(
             State.FENCED,
             f"{names.app} is closed to connections: an outage, with all data whole",
             (f"Swap {names.side} in", f"Unfence: open {names.app} again"),
         )
-    if marker.step is Mark.VERIFIED or side.open:
-        return Situation(
-            State.VERIFIED, f"{names.side} is proven, and still open to connections", (f"Close {names.side}: arm it",)
-        )
     used = " It was live before it was put back, and has the rows written then." if marker.step is Mark.USED else ""
     return Situation(State.ARMED, f"{names.side} is armed: one swap away.{used}", ("Swap", "Purge when not needed"))
+
+
+def _not_armed(names: Names, app: DatabaseRow, side: DatabaseRow, step: Mark) -> Situation:
+    """A whole copy that is no restore point: its proof was cut off before the end, or somebody let clients into it."""
+    if step is Mark.VERIFIED:
+        why = f"the proof of {names.side} was cut off before it was armed"
+        on: tuple[str, ...] = (
+            "Prove the backup again, or restore it beside the database (side-restore): it is dropped and made anew",
+        )
+    else:
+        why = f"{names.side} was armed and is open now: whoever opened it may have changed it"
+        close = f"ALTER DATABASE {quoted(names.side)} WITH ALLOW_CONNECTIONS false;"
+        again = "Prove the backup again, or restore it beside the database (side-restore)"
+        on = (
+            f"{again if step is Mark.ARMED else 'Purge it, and prove a backup again'}",
+            f"Or, if you answer for it that nobody has changed it: {close} the swap reads everything back afterwards",
+        )
+    if app.open:
+        return Situation(State.OPEN, why, on)
+    return Situation(State.CLOSED, f"{names.app} does not accept connections; {why}", (f"Open {names.app} again", *on))

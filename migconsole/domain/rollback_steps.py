@@ -154,9 +154,11 @@ def swap_steps(survey: Survey) -> tuple[PlanStep, ...]:
         "put back: the same transaction with the names reversed",
     )
     seconds = survey.measured.swap if survey.measured.swap is not None else SWAP_SECONDS
+    look, *fence = lead_in(survey, names.app)
     return (
-        *lead_in(survey, names.app),
-        replace(swap, estimate=seconds),
+        replace(look, closed=(names.side,)),
+        *fence,
+        replace(swap, estimate=seconds, closed=(names.side,)),
         _read_back(swap),
         *lead_out(survey),
         verify_step(survey, Strategy.SWAP),
@@ -166,7 +168,7 @@ def swap_steps(survey: Survey) -> tuple[PlanStep, ...]:
 def verify_step(survey: Survey, strategy: Strategy) -> PlanStep:
     """Reading the content back, with clients let in again, so that the outage does not wait for it."""
     title = f"Read {survey.names.app} back and compare it with the manifest"
-    command = "counts, hashes where taken, sequences, extensions, invalid indexes; left-over locks of migration tools"
+    command = "counts, hashes where taken, sequences, extensions, invalid indexes, rights and settings; left-over locks"
     if strategy is Strategy.REVERT:
         title = f"Compare the schema of {survey.names.app} with the one that was kept before the migration"
         command = "schema fingerprint"

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-from migconsole.domain.manifest import Manifest, Observed, compare
+from migconsole.domain.manifest import Manifest, Observed, Properties, compare, compare_properties
 from migconsole.domain.schema_diff import Fingerprint, differences
 
 LIMIT = 300.0
@@ -76,13 +76,19 @@ def unverified(why: str) -> Verification:
     return Verification(Proof.UNVERIFIED, why)
 
 
-def judge(manifest: Manifest, observed: Observed, *, clients: int = 0, notes: Sequence[str] = ()) -> Verification:
-    """Hold a database against the manifest that it was restored from. ``clients`` are sessions of others in it."""
+def judge(
+    manifest: Manifest, observed: Observed, properties: Properties, *, clients: int = 0, notes: Sequence[str] = ()
+) -> Verification:
+    """Hold a database and its properties against the manifest that it was restored from.
+
+    ``clients`` are sessions of others in it; they write rows, but they change no rights and no settings.
+    """
     what = f"the manifest of {manifest.server_time}, backup {manifest.id[:8]}"
-    found = tuple(compare(manifest, observed))
+    own = compare_properties(manifest.properties, properties)
+    found = (*own, *compare(manifest, observed))
     if not found:
         return Verification(Proof.VERIFIED, what, notes=tuple(notes))
-    explained = clients > 0 and not compare(manifest, _with_content_of(manifest, observed))
+    explained = clients > 0 and not own and not compare(manifest, _with_content_of(manifest, observed))
     return Verification(Proof.DIFFERS, what, found, tuple(notes), explained)
 
 

@@ -14,8 +14,9 @@ from dataclasses import replace
 from migconsole.domain.rollback import half_dropped
 from migconsole.domain.rollback_deeds import swap_plan
 from migconsole.domain.rollback_plan import Act, Course, Deed, Outcome, Plan, PlanStep, StepReport, Strategy, Verdict
-from migconsole.domain.rollback_survey import Blocker, Survey
+from migconsole.domain.rollback_survey import Survey
 from migconsole.engine.rollback_ledger import Decision, Ledger, words
+from migconsole.engine.rollback_looking import compare, look
 from migconsole.engine.rollback_ports import Keeper, Operator, PowerLostError, RollbackServer, Surroundings
 from migconsole.engine.rollback_verifying import due, verify
 from migconsole.errors import JournalError, MigconsoleError, StoppedError, TargetError, UnknownOutcomeError
@@ -218,7 +219,7 @@ class _Execution:
 
     async def _act(self, step: PlanStep) -> None:
         if step.destructive:
-            await self._compare(step)
+            await compare(self.operator, step)
         on_server = {
             Act.CHECK: self._look,
             Act.STATEMENTS: self._statements,
@@ -248,24 +249,11 @@ class _Execution:
     async def _statements(self, step: PlanStep) -> None:
         for number, statement in enumerate(step.statements):
             if number:
-                await self._compare(step)
+                await compare(self.operator, step)
             await self.operator.execute(statement, DROP_LIMIT if statement.startswith("DROP") else STATEMENT_LIMIT)
 
-    async def _compare(self, step: PlanStep) -> None:
-        """The fingerprint, before every destructive statement; any difference forbids it."""
-        differences = await self.operator.differences(step.expects)
-        if differences:
-            raise StoppedError(
-                "This is not what was planned for: nothing was done", "\n".join(differences), "Look again with --plan."
-            )
-
     async def _look(self, step: PlanStep) -> None:
-        differences = await self.operator.differences(step.expects)
-        if differences:
-            raise StoppedError("This is not what was planned for", "\n".join(differences), "Look again with --plan.")
-        hard = [b for b in await self.operator.blockers(step.database) if b.hard or self._plan.deed is Deed.PURGE]
-        if hard:
-            raise StoppedError("Something stands in the way", "\n".join(_blocker(b) for b in hard))
+        await look(self.operator, step, strict=self._plan.deed is Deed.PURGE)
 
     async def _transaction(self, step: PlanStep) -> None:
         """Separate statements on one connection: only what was sent whole, and committed, has happened."""
@@ -376,11 +364,11 @@ class _Execution:
             await surroundings.watcher(away=False)
         for statement in step.undo:
             try:
-                await self._compare(step)
+                await compare(self.operator, step)
                 await self.operator.execute(statement, STATEMENT_LIMIT)
             except PowerLostError as lost:
                 await self._take_again(lost)
-                await self._compare(step)
+                await compare(self.operator, step)
                 await self.operator.execute(statement, STATEMENT_LIMIT)
         await self._quietly(step, Course.UNDONE)
         self._tell(step, Course.UNDONE)
@@ -394,7 +382,3 @@ class _Execution:
 
     def _tell(self, step: PlanStep, course: Course, seconds: float | None = None, lines: tuple[str, ...] = ()) -> None:
         self._report(StepReport(step.id, step.title, course, seconds, lines, step.no_return))
-
-
-def _blocker(blocker: Blocker) -> str:
-    return f"{blocker.kind} {blocker.name}: {blocker.detail}. {blocker.resolve}"

@@ -11,7 +11,8 @@ import pytest
 from migconsole.demo.server import EmbeddedServer
 from migconsole.domain.rollback import Mark, parse_marker
 from migconsole.domain.rollback_deeds import purge_plan, put_back_plan, swap_plan, unfence_plan
-from migconsole.domain.rollback_plan import Course, StepReport, Verdict
+from migconsole.domain.rollback_options import options
+from migconsole.domain.rollback_plan import Course, StepReport, Strategy, Verdict
 from migconsole.domain.rollback_state import State
 from migconsole.domain.rollback_survey import Original
 from migconsole.errors import StoppedError
@@ -137,6 +138,43 @@ async def test_the_second_operator_is_told_who_is_at_it(armed: Scene) -> None:
     finally:
         await first.close()
     assert (await armed.do(swap_plan)).verdict is Verdict.SWAPPED
+
+
+@pytest.mark.parametrize(("step", "why"), [(Mark.VERIFIED, "cut off before it was armed"), (Mark.ARMED, "is open now")])
+@pytest.mark.parametrize("fenced", [False, True])
+async def test_a_side_database_that_is_not_armed_is_never_swapped_in(
+    armed: Scene, step: Mark, why: str, *, fenced: bool
+) -> None:
+    """Its rights are perhaps not there yet, or somebody may have written in it."""
+    names = armed.names
+    armed.mark(names.side, step)
+    armed.server.psql(f'ALTER DATABASE "{names.side}" WITH ALLOW_CONNECTIONS true')
+    if fenced:
+        armed.close(names.app)
+    deeds, _ = armed.deeds()
+    survey = await deeds.survey()
+    assert survey.situation.state is (State.CLOSED if fenced else State.OPEN)
+    assert any("no restore point is armed" in refusal and why in refusal for refusal in swap_plan(survey).refusals)
+    beside = next(option for option in options(survey) if option.strategy is Strategy.SIDE_RESTORE)
+    assert beside.why_not == ("no backup is at hand (o names one, or --backup DIR)",), "which makes it anew"
+    with pytest.raises(StoppedError, match="not possible now"):
+        await armed.do(swap_plan)
+    assert armed.content() == "new" if not fenced else armed.databases() == {names.app: False, names.side: True}
+    if fenced:
+        assert (await armed.do(unfence_plan)).verdict is Verdict.UNFENCED
+
+
+async def test_a_side_database_that_is_opened_after_the_look_stops_the_swap(armed: Scene) -> None:
+    names = armed.names
+
+    def stranger(news: StepReport) -> None:
+        if (news.step, news.course) == ("end-sessions", Course.DONE):
+            armed.server.psql(f'ALTER DATABASE "{names.side}" WITH ALLOW_CONNECTIONS true')
+
+    outcome = await armed.do(swap_plan, report=stranger)
+    assert outcome.verdict is Verdict.UNFENCED
+    assert f"{names.side} is open to connections" in outcome.reason
+    assert armed.content() == "new"
 
 
 async def test_purging_demands_that_nobody_uses_it(armed: Scene) -> None:

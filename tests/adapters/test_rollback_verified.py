@@ -86,6 +86,29 @@ def test_a_side_database_that_somebody_changed_is_told_by_its_differences(armed:
     assert len(entry["lines"]) >= 2  # type: ignore[arg-type]
 
 
+def test_rights_that_somebody_changed_are_told_and_are_not_taken_for_what_clients_write(
+    armed: tuple[Scene, Path],
+) -> None:
+    made, backup = armed
+    side = made.names.side
+    assert made.server.psql(f"SELECT datacl IS NOT NULL FROM pg_database WHERE datname = '{side}'") == "t"
+    made.server.psql(
+        f'REVOKE CONNECT ON DATABASE "{side}" FROM PUBLIC; GRANT CREATE ON DATABASE "{side}" TO PUBLIC;'
+        f'ALTER DATABASE "{side}" SET jit TO off'
+    )
+    done = roll(made, backup)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "SWAPPED" in done.stdout
+    for told in (
+        "the database lost: GRANT CONNECT ON DATABASE … TO PUBLIC",
+        "the database has, and the backup has not: GRANT CREATE ON DATABASE … TO PUBLIC",
+        "the database has, and the backup has not: ALTER DATABASE … SET jit",
+    ):
+        assert told in done.stdout
+    (entry,) = recorded(made)
+    assert (entry["proof"], entry["explained"]) == ("differs", False)
+
+
 async def test_what_clients_write_is_told_and_fails_nothing(armed: tuple[Scene, Path]) -> None:
     made, backup = armed
     in_side(made, "INSERT INTO content VALUES ('more')")

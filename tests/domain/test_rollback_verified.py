@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from migconsole.domain import rollback_record
-from migconsole.domain.manifest import Manifest, Observed, Origin, Properties, Relation, SequenceValue
+from migconsole.domain.manifest import Manifest, Observed, Origin, Properties, Relation, SequenceValue, Statement
 from migconsole.domain.rollback_record import fold_rollbacks
 from migconsole.domain.rollback_verified import KEPT, Proof, judge, judge_schema, unverified
 from migconsole.domain.schema_diff import Fingerprint
@@ -32,7 +32,7 @@ MANIFEST = Manifest(
 
 
 def test_an_equal_database_is_verified_and_says_against_what() -> None:
-    found = judge(MANIFEST, SEEN, clients=7)
+    found = judge(MANIFEST, SEEN, Properties(), clients=7)
     assert found.green
     assert found.line == "verified against the manifest of 2026-11-24T14:02:00Z, backup 0a1b2c3d"
 
@@ -54,21 +54,41 @@ def test_an_equal_database_is_verified_and_says_against_what() -> None:
     ],
 )
 def test_only_content_can_be_what_clients_wrote_and_only_with_clients(observed: Observed, theirs: bool) -> None:
-    among, alone = judge(MANIFEST, observed, clients=2), judge(MANIFEST, observed)
+    among, alone = judge(MANIFEST, observed, Properties(), clients=2), judge(MANIFEST, observed, Properties())
     assert (among.proof, alone.proof) == (Proof.DIFFERS, Proof.DIFFERS)
     assert among.explained is theirs
     assert alone.explained is False
     assert not among.green
 
 
+def test_rights_and_settings_are_nobodys_everyday_work() -> None:
+    setting = Statement("role setting", "ALTER ROLE app IN DATABASE ", " SET app.key TO 's3cret'")
+    other = replace(setting, after=" SET app.key TO 'an0ther'")
+    shut = Statement("grant", "GRANT CONNECT ON DATABASE ", " TO app")
+    wide = Statement("grant", "GRANT CONNECT ON DATABASE ", " TO PUBLIC")
+    manifest = replace(MANIFEST, properties=Properties(statements=(setting, shut)))
+    busy = replace(SEEN, relations=(replace(ORDERS, rows=11),))
+    found = judge(manifest, busy, Properties(encoding="LATIN1", statements=(other, wide)), clients=2)
+    assert (found.proof, found.explained) == (Proof.DIFFERS, False)
+    assert [line for line in found.lines if "database" in line] == [
+        "the database's encoding was  and is LATIN1",
+        "the database has another value of: ALTER ROLE app IN DATABASE … SET app.key",
+        "the database has, and the backup has not: GRANT CONNECT ON DATABASE … TO PUBLIC",
+        "the database lost: GRANT CONNECT ON DATABASE … TO app",
+    ]
+    assert "s3cret" not in str(found)
+    commented = Statement("comment", "COMMENT ON DATABASE ", " IS 'a marker'")
+    assert judge(manifest, SEEN, Properties(comment="a marker", statements=(shut, setting, commented))).green
+
+
 def test_what_a_tool_left_behind_keeps_an_equal_database_from_being_green() -> None:
-    found = judge(MANIFEST, SEEN, notes=("a lock came back",))
+    found = judge(MANIFEST, SEEN, Properties(), notes=("a lock came back",))
     assert (found.proof, found.green, found.lines) == (Proof.VERIFIED, False, ("a lock came back",))
 
 
 def test_many_differences_are_counted() -> None:
     more = tuple(Relation("public", f"t{n}", n, rows=0) for n in range(KEPT + 5))
-    found = judge(MANIFEST, replace(SEEN, relations=(ORDERS, *more)))
+    found = judge(MANIFEST, replace(SEEN, relations=(ORDERS, *more)), Properties())
     assert found.lines[-1] == "… and 5 more"
     assert len(found.lines) == KEPT + 1
 
@@ -89,6 +109,6 @@ def test_the_record_keeps_it_and_what_is_not_understood_is_not_verified() -> Non
 
     said = unverified("it was left out (--no-verify)")
     assert book({"rollback": "r1"} | said.data()) == ("not verified", ("NOT verified: it was left out (--no-verify)",))
-    assert book({"rollback": "r1"} | judge(MANIFEST, SEEN).data())[0] == "verified"
+    assert book({"rollback": "r1"} | judge(MANIFEST, SEEN, Properties()).data())[0] == "verified"
     assert book({"rollback": "r1", "proof": "very good", "lines": 3}) == ("not verified", ("",))
     assert book({"rollback": "another"} | said.data()) == ("", ())

@@ -21,6 +21,7 @@ from migconsole.adapters.backup.restoring import Filling, RestoreError, fill, ti
 from migconsole.adapters.backup.tools import Running, Toolbox
 from migconsole.adapters.postgres.sides import SideKeeper
 from migconsole.domain.lag import LagClock
+from migconsole.domain.manifest import compare_properties
 from migconsole.domain.quantities import format_duration, format_size
 from migconsole.domain.rollback import DatabaseRow, Mark, Marker, between_name, next_name, side_name
 from migconsole.domain.target import Target
@@ -228,8 +229,10 @@ class _Proving:
             self._durations,
         )
         await fill(filling, self._reporter)
-        await self._mark(Mark.VERIFIED)
         await keeper.apply(side, manifest.properties)
+        if found := compare_properties(manifest.properties, await keeper.properties(side)):
+            raise RestoreError("The restored database has not the properties that were backed up", "\n".join(found))
+        await self._mark(Mark.VERIFIED)
 
     async def _arm(self, at: str, standing: str) -> None:
         await self._keeper.close(self._work)

@@ -132,20 +132,7 @@ class SnapshotReader:
     async def properties(self) -> Properties:
         """What belongs to the database itself."""
         with self._said():
-            (row,) = await rows(self._connection, "manifest_database")
-            statements = [Statement(*record.values()) for record in await rows(self._connection, "manifest_statements")]
-        settings = [statement.after.strip() for statement in statements if statement.kind.endswith("setting")]
-        known = {name: row[name] for name in ("owner", "encoding", "collate", "ctype", "provider", "locale")}
-        return Properties(
-            **known,
-            icu_rules=row["icu_rules"],
-            connection_limit=row["connection_limit"],
-            acl=tuple(row["acl"] or ()),
-            settings=tuple(settings),
-            comment=row["comment"],
-            tablespace=row["tablespace"],
-            statements=tuple(statements),
-        )
+            return await read_properties(self._connection)
 
     async def roles(self) -> list[Role]:
         """Roles that own something or are granted something here."""
@@ -190,6 +177,33 @@ async def observe(target: Target, run: str, hashed: Collection[tuple[str, str]],
     wanted = {e.relation.oid for e in listed if (e.relation.schema, e.relation.name) in hashed}
     relations = await count_all(target, run, listed, wanted, jobs)
     return replace(catalogue, relations=relations, sequences=sequences, invalid=invalid)
+
+
+async def properties_of(target: Target, run: str) -> Properties:
+    """What belongs to the target's database itself, in a session of its own. Raises TargetError."""
+    try:
+        async with session(target, reading("compare"), run=run) as connection:
+            return await read_properties(connection)
+    except FAILURES as error:
+        raise querying(error, target, 0, LOCK_TIMEOUT) from None
+
+
+async def read_properties(connection: Connection) -> Properties:
+    """What belongs to the connected database itself, and the statements that give it to another one."""
+    (row,) = await rows(connection, "manifest_database")
+    statements = [Statement(*record.values()) for record in await rows(connection, "manifest_statements")]
+    settings = [statement.after.strip() for statement in statements if statement.kind.endswith("setting")]
+    known = {name: row[name] for name in ("owner", "encoding", "collate", "ctype", "provider", "locale")}
+    return Properties(
+        **known,
+        icu_rules=row["icu_rules"],
+        connection_limit=row["connection_limit"],
+        acl=tuple(row["acl"] or ()),
+        settings=tuple(settings),
+        comment=row["comment"],
+        tablespace=row["tablespace"],
+        statements=tuple(statements),
+    )
 
 
 async def list_relations(connection: Connection) -> list[Listed]:

@@ -19,7 +19,7 @@ import asyncpg
 from migconsole.adapters.postgres.backends import connect_for_maintenance
 from migconsole.adapters.postgres.connect import Connection, Purpose, retire, session
 from migconsole.adapters.postgres.failures import FAILURES, querying
-from migconsole.adapters.postgres.observing import rows
+from migconsole.adapters.postgres.observing import properties_of, rows
 from migconsole.adapters.postgres.rollback.reading import read_blockers, read_drills
 from migconsole.domain.manifest import Extension, Properties
 from migconsole.domain.rollback import DatabaseRow, Mark, Marker, literal, operator_lock_key, quoted
@@ -121,6 +121,10 @@ class SideKeeper:
         found = await self.find(name)
         with self._said():
             return await read_blockers(self._connection, name, found[name].oid) if name in found else ()
+
+    async def properties(self, name: str) -> Properties:
+        """What a database's own properties are now, as the server says. Raises TargetError."""
+        return await properties_of(replace(self.target, database=name), self._run)
 
     async def relations(self, name: str) -> int:
         """How many relations somebody made in a database."""

@@ -10,7 +10,7 @@ from migconsole.adapters import past
 from migconsole.adapters.backup import directory as storage
 from migconsole.adapters.postgres.connect import Connection, Purpose, quoted, session
 from migconsole.adapters.postgres.failures import FAILURES, querying
-from migconsole.adapters.postgres.observing import observe, rows
+from migconsole.adapters.postgres.observing import observe, properties_of, rows
 from migconsole.adapters.postgres.schema import read_schema
 from migconsole.domain.manifest import COUNTED
 from migconsole.domain.rollback import Mark
@@ -47,11 +47,12 @@ async def _against_manifest(target: Target, survey: Survey, path: Path) -> Verif
     expected = backup.manifest.observed.relations
     hashed = {(e.schema, e.name) for e in expected if e.kind in COUNTED and e.hash is not None}
     observed = await observe(target, survey.owner, hashed, JOBS)
+    properties = await properties_of(target, survey.owner)
     notes = []
     if side is not None and side.step is Mark.USED:
         notes.append("the side database was live before it was put back: it was not what the backup was any more")
     clients, left = await _around(target, survey.owner)
-    return judge(backup.manifest, observed, clients=clients, notes=(*notes, *left))
+    return judge(backup.manifest, observed, properties, clients=clients, notes=(*notes, *left))
 
 
 async def _against_schema(

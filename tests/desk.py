@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from migconsole.domain.rollback import DatabaseRow, Mark, Marker, Names
-from migconsole.domain.rollback_deeds import purge_plan, put_back_plan, swap_plan
+from migconsole.domain.rollback_deeds import purge_plan, put_back_plan, rollback_plan, swap_plan
 from migconsole.domain.rollback_means import Means
 from migconsole.domain.rollback_options import options
 from migconsole.domain.rollback_plan import Deed, Option, Plan, Strategy
@@ -92,14 +92,14 @@ class FakeDesk:
         return self.now
 
     def options(self, survey: Survey, means: Means) -> Sequence[Option]:
-        return options(survey, script=means.script)
+        return options(survey, means)
 
     def plan(self, survey: Survey, strategy: Strategy, means: Means) -> Plan:
         if strategy is Strategy.SWAP:
             return swap_plan(survey)
         plan = Plan(Deed.ROLLBACK, f"By {strategy.value}", (), survey.target, strategy)
         if strategy is Strategy.APP_ONLY:
-            return replace(plan, by_hand=True)
+            return rollback_plan(survey, strategy, means)
         if strategy is Strategy.REVERT and means.script:
             return plan
         if strategy is Strategy.IN_PLACE:

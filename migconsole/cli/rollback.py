@@ -57,6 +57,9 @@ def _common(command: F) -> F:
     type=click.Path(path_type=Path),
     help="Strategy in-place: where the failed data is dumped to first.",
 )
+@click.option(
+    "--old-app", metavar="TEXT", default="", help="Strategy app-only: how it is known that it runs on the new schema."
+)
 @click.option("--jobs", type=click.IntRange(1, 64), default=1, help="Strategy in-place: jobs of dump and restore.")
 @click.option("--last-resort", metavar="DB@HOST:PORT", default="", help="Strategy in-place: the second confirmation.")
 @click.option("--disk-free", metavar="SIZE", default="", help="What is free on the server's volume, where unseen.")
@@ -130,6 +133,7 @@ def _go(state_dir: str | None, run_name: str | None, given: dict[str, Any], deed
         last_resort=given.get("last_resort", ""),
         script=given.get("script"),
         keep_failed=given.get("keep_failed"),
+        old_app=given.get("old_app", ""),
         jobs=given.get("jobs", 1),
         verify=not given.get("no_verify", False),
         verify_limit=_seconds(given.get("verify_limit", "5m")),

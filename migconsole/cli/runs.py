@@ -96,6 +96,9 @@ def run(state_dir: str | None, /, checklist: str, **given: Any) -> None:
 @click.option("--by", metavar="NAME", default="", help="With --rollback: who decided it; default: who acts.")
 @click.option("--strategy", type=click.Choice(STRATEGIES), help="With --rollback: which way; default: the checklist's.")
 @click.option("--last-resort", metavar="DB@HOST:PORT", default="", help="With --rollback: in-place, confirmed twice.")
+@click.option(
+    "--old-app", metavar="TEXT", default="", help="With --rollback: how it is known that it runs on the new schema."
+)
 @options.state_directory
 @click.pass_obj
 def resume(state_dir: str | None, /, run_name: str | None, **given: Any) -> None:
@@ -146,7 +149,7 @@ def _options(state_dir: str | None, given: dict[str, Any]) -> Any:
 def _back_out(given: dict[str, Any]) -> Any:
     """What --rollback and its companions say, None without it."""
     if not given["reason"]:
-        for name in ("by", "strategy", "last_resort"):
+        for name in ("by", "strategy", "last_resort", "old_app"):
             if given[name]:
                 raise UsageError(f"--{name.replace('_', '-')} goes with --rollback REASON")
         return None
@@ -156,7 +159,7 @@ def _back_out(given: dict[str, Any]) -> Any:
     from migconsole.engine.headless_rollback import BackOut  # noqa: PLC0415 - as above
 
     strategy = Strategy(given["strategy"]) if given["strategy"] else None
-    return BackOut(given["reason"], given["by"], strategy, given["last_resort"])
+    return BackOut(given["reason"], given["by"], strategy, given["last_resort"], given["old_app"].strip())
 
 
 def _open(given: dict[str, Any], start: Callable[[], Awaitable[Any]], chosen: Any, *, back_out: Any = None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from migconsole.domain.rollback_means import NOTHING_NAMED, Means
 from migconsole.domain.rollback_plan import Act, Deed, Plan, Strategy
 from migconsole.domain.rollback_refusals import common_refusals, put_back_refusals, swap_refusals
 from migconsole.domain.rollback_restores import other_plan
@@ -85,11 +86,11 @@ def purge_plan(survey: Survey, database: str) -> Plan:
     )
 
 
-def rollback_plan(survey: Survey, strategy: Strategy, *, script: str = "", keep: str = "", jobs: int = 1) -> Plan:
+def rollback_plan(survey: Survey, strategy: Strategy, means: Means = NOTHING_NAMED, *, jobs: int = 1) -> Plan:
     """The plan of a strategy; see ``rollback_restores`` for all but the swap."""
     if strategy is Strategy.SWAP:
         return swap_plan(survey)
-    return other_plan(survey, strategy, script=script, keep=keep, jobs=jobs)
+    return other_plan(survey, strategy, means, jobs=jobs)
 
 
 def without_verifying(plan: Plan) -> Plan:

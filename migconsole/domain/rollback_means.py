@@ -1,4 +1,5 @@
-"""What an operator names for a way back that needs more than the restore point: a backup, a script, a place, room."""
+"""What an operator names for a way back that needs more than the restore point: a backup, a script, a place, room, and
+what only a person can know: that the application of before runs on the schema of now."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-NAMES = {"backup": "backup", "script": "script", "keep": "keep_failed", "free": "disk_free"}
+NAMES = {"backup": "backup", "script": "script", "keep": "keep_failed", "free": "disk_free", "old_app": "old_app"}
 """Field → argument of the ``restore`` job, and so option of ``migconsole rollback``."""
 
 _PATHS = ("backup", "script", "keep")
@@ -16,13 +17,17 @@ _PATHS = ("backup", "script", "keep")
 @dataclass(frozen=True, slots=True)
 class Means:
     """``backup`` is a backup's folder, ``script`` a revert script, ``keep`` where the failed data is dumped before the
-    database is dropped in place, ``free`` what is free on the server's volume where it cannot be seen. "" is not given.
+    database is dropped in place, ``free`` what is free on the server's volume where it cannot be seen, ``old_app`` how
+    it is known that the previous version of the application runs on the migrated schema. "" is not given. ``missing``
+    is the named file that whoever looked has not found.
     """
 
     backup: str = ""
     script: str = ""
     keep: str = ""
     free: str = ""
+    old_app: str = ""
+    missing: str = ""
 
     def arguments(self) -> dict[str, str]:
         """As arguments of the ``restore`` job.
@@ -36,6 +41,9 @@ class Means:
         """With paths that count from the project made whole: job, console and command line then mean the same file."""
         whole = {name: posixpath.join(project, value) for name in _PATHS if (value := getattr(self, name))}
         return replace(self, **whole)
+
+
+NOTHING_NAMED = Means()
 
 
 def means_of(arguments: Mapping[str, Any], expand: Callable[[str], str] = str) -> Means:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from migconsole.domain.quantities import format_duration, format_size
 from migconsole.domain.rollback import point_name, quoted
+from migconsole.domain.rollback_means import NOTHING_NAMED, Means
 from migconsole.domain.rollback_plan import FENCE_SECONDS, SWAP_SECONDS, UNHELD_POOLER_SECONDS, Option, Strategy
 from migconsole.domain.rollback_refusals import common_refusals, renaming_refusals, swap_refusals
 from migconsole.domain.rollback_state import State
@@ -12,11 +13,11 @@ from migconsole.domain.rollback_survey import Form, Survey
 _KEPT = "writes since the restore point, kept in the failed database"
 
 
-def options(survey: Survey, *, script: str = "") -> tuple[Option, ...]:
-    """Every strategy, in the order in which it is offered. ``script`` is a revert script, "" without one."""
+def options(survey: Survey, means: Means = NOTHING_NAMED) -> tuple[Option, ...]:
+    """Every strategy, in the order in which it is offered, with what was named for the ways that need it."""
     return (
-        _app_only(),
-        _revert(survey, script),
+        _app_only(survey, means),
+        _revert(survey, means),
         _swap(survey),
         _side_restore(survey),
         *_snapshots(survey),
@@ -36,32 +37,53 @@ def outage_of_swap(survey: Survey) -> tuple[float, str]:
     return seconds, basis
 
 
-def _app_only() -> Option:
+def _app_only(survey: Survey, means: Means) -> Option:
+    """The database stays as it is: possible only where a person has said that the old code runs on the new schema."""
+    question = (
+        "only a person can say whether the previous version runs on the migrated schema: nothing that it reads or "
+        "writes was dropped, renamed, retyped or made mandatory (o says how that is known, or --old-app TEXT, or "
+        "old_app in the checklist)"
+    )
+    told = f"said of the old version: {means.old_app}"
     return Option(
         Strategy.APP_ONLY,
         "Only the application goes back",
-        (),
+        _unusable(survey),
         None,
-        "as long as a deployment",
-        "none, as long as the old code can write into the new schema",
+        f"as long as a deployment, which nobody has measured{f'; {told}' if means.old_app else ''}",
+        "nothing: the database stays as it is, with everything written since",
         ("Deploy the previous version, run the smoke tests, and watch for constraint errors",),
         executed=False,
+        depends=() if means.old_app else (question,),
     )
 
 
-def _revert(survey: Survey, script: str) -> Option:
-    why = list(common_refusals(survey)) if survey.situation.stop is False else [survey.situation.means]
+def _revert(survey: Survey, means: Means) -> Option:
+    script = means.script
+    why = [*common_refusals(survey), *_unusable(survey)]
     if not script:
-        why.append("no revert script is given (o names one, or --script FILE)")
+        why.append("no revert script is named (o names one, or --script FILE, or script in the checklist)")
+    elif means.missing == script:
+        why.append(f"the revert script {script} is not there")
     return Option(
         Strategy.REVERT,
         "A forward-only revert script",
-        tuple(why),
+        tuple(dict.fromkeys(why)),
         None,
-        "as long as the script",
+        "as long as the script, which nobody has measured",
         "what the script drops; what was written since stays",
         (f"PGOPTIONS='-c lock_timeout=5s' psql -X -v ON_ERROR_STOP=1 -1 -f {script or 'FILE'}",),
     )
+
+
+def _unusable(survey: Survey) -> tuple[str, ...]:
+    """Why no application, and no script, can go on in the database as it stands; nothing when it can."""
+    if survey.situation.stop or survey.forward_only:
+        return (survey.situation.means,)
+    wrong = [f"this is not the server or database that was pinned: {change}" for change in survey.changed]
+    if survey.app is not None and not survey.app.open:
+        wrong.append(f"{survey.names.app} accepts no connections: {survey.situation.means}")
+    return tuple(wrong)
 
 
 def _swap(survey: Survey) -> Option:

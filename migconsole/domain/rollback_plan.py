@@ -198,9 +198,11 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """A strategy in the wizard's table. ``why_not`` are the reasons against it, empty when it is possible.
+    """A strategy in the wizard's table. ``why_not`` are the reasons against it, empty when nothing speaks against it.
 
-    ``downtime`` is seconds, None when unknown; ``basis`` says what that rests on. ``loss`` is a sentence.
+    ``depends`` is what has to be so and only a person can say, as sentences; as long as nobody has, the way is neither
+    possible nor impossible, and never taken. ``downtime`` is seconds, None when unknown; ``basis`` says what that rests
+    on. ``loss`` is a sentence.
     """
 
     strategy: Strategy
@@ -211,8 +213,14 @@ class Option:
     loss: str
     commands: tuple[str, ...] = ()
     executed: bool = True
+    depends: tuple[str, ...] = ()
 
     @property
     def feasible(self) -> bool:
-        """Whether nothing speaks against it."""
-        return not self.why_not
+        """Whether nothing speaks against it, and nothing is left for a person to say."""
+        return not self.why_not and not self.depends
+
+    @property
+    def refusals(self) -> tuple[str, ...]:
+        """Why it cannot be taken now."""
+        return (*self.why_not, *self.depends)

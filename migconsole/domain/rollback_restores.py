@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from migconsole.domain.rollback import REBUILD_LIMIT, Mark, Marker, literal, quoted
+from migconsole.domain.rollback_means import NOTHING_NAMED, Means
 from migconsole.domain.rollback_options import options
 from migconsole.domain.rollback_plan import Act, Deed, Option, Plan, PlanStep, Strategy
 from migconsole.domain.rollback_state import State
@@ -16,16 +17,16 @@ FORCE_SINCE = 130_000
 """``server_version_num`` from which DROP DATABASE can end sessions itself."""
 
 
-def other_plan(survey: Survey, strategy: Strategy, *, script: str = "", keep: str = "", jobs: int = 1) -> Plan:
-    """The plan of a strategy other than the swap. ``keep`` is the directory for the dump of the failed data."""
-    option = next(option for option in options(survey, script=script) if option.strategy is strategy)
+def other_plan(survey: Survey, strategy: Strategy, means: Means = NOTHING_NAMED, *, jobs: int = 1) -> Plan:
+    """The plan of a strategy other than the swap."""
+    option = next(option for option in options(survey, means) if option.strategy is strategy)
     if not option.executed:
         return _by_hand(survey, option)
     if strategy is Strategy.REVERT:
-        return _revert(survey, option, script)
+        return _revert(survey, option, means.script)
     if strategy is Strategy.SIDE_RESTORE:
         return _side_restore(survey, option)
-    return _in_place(survey, option, keep, jobs)
+    return _in_place(survey, option, means.keep, jobs)
 
 
 def _plan(survey: Survey, option: Option, steps: tuple[PlanStep, ...], **more: object) -> Plan:
@@ -37,7 +38,7 @@ def _plan(survey: Survey, option: Option, steps: tuple[PlanStep, ...], **more: o
         option.strategy,
         loses=(option.loss, *survey.loss),
         warnings=survey.notes,
-        refusals=option.why_not,
+        refusals=option.refusals,
         **more,  # type: ignore[arg-type]
     )
 

@@ -139,13 +139,16 @@ class BackingOut:
         return tuple(self._at_desk.options(survey, self._whole(means)))
 
     def proposed(self, options: Sequence[Option]) -> Strategy:
-        """The way that the checklist prefers among those that are possible; the first of all where none is."""
+        """The way that the checklist prefers among those that are possible, else another that is possible; where none
+        is, the one that it prefers: why that is not possible is what has to be mended.
+
+        Only the application going back is proposed where the checklist prefers that, and where nothing else is left.
+        """
+        preferred = [Strategy(name) for name in built_in.preferred(self.restore) if name in set(Strategy)]
         possible = [option.strategy for option in options if option.feasible and option.executed]
-        for name in built_in.preferred(self.restore):
-            for strategy in possible:
-                if strategy.value == name:
-                    return strategy
-        return possible[0] if possible else options[0].strategy
+        alone = [option.strategy for option in options if option.feasible and option.strategy is Strategy.APP_ONLY]
+        wanted = [strategy for strategy in preferred if strategy in (*possible, *alone)]
+        return (*wanted, *possible, *alone, *preferred, options[0].strategy)[0]
 
     def plan(self, survey: Survey, strategy: Strategy, means: Means | None = None) -> Plan:
         """The exact steps of a way back."""

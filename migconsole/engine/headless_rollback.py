@@ -6,12 +6,11 @@ It is the same decision and the same procedure as the wizard's; it stops whereve
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from migconsole.domain.checklist import Answer
 from migconsole.domain.items import ItemState
 from migconsole.domain.procedure import NextStep
-from migconsole.domain.rollback_means import Means
 from migconsole.domain.rollback_plan import Plan, Strategy
 from migconsole.domain.run import Attempt
 from migconsole.engine.backing_out import Decided
@@ -23,13 +22,14 @@ from migconsole.errors import EXIT_FAILED, EXIT_OK, EXIT_STOPPED, EXIT_UNKNOWN, 
 @dataclass(frozen=True, slots=True)
 class BackOut:
     """What was said of the rollback. ``strategy`` None takes the checklist's preference; ``again`` is the second
-    confirmation of the last resort; ``means`` None what the checklist names."""
+    confirmation of the last resort; ``old_app`` how it is known that the old version runs on the new schema, "" for
+    what the checklist says."""
 
     reason: str
     by: str = ""
     strategy: Strategy | None = None
     again: str = ""
-    means: Means | None = None
+    old_app: str = ""
 
 
 class HeadlessRollback:
@@ -58,10 +58,10 @@ class HeadlessRollback:
     async def _decide(self) -> bool:
         """Look, plan, and put the decision on record; False when something still has to be said or is in the way."""
         rollback, said = self._session.rollback, self._back_out
-        survey = await rollback.survey(said.means)
-        options = rollback.options(survey, said.means)
-        strategy = said.strategy or rollback.proposed(options)
-        plan = rollback.plan(survey, strategy, said.means)
+        means = replace(rollback.given, old_app=said.old_app) if said.old_app else rollback.given
+        survey = await rollback.survey(means)
+        strategy = said.strategy or rollback.proposed(rollback.options(survey, means))
+        plan = rollback.plan(survey, strategy, means)
         self._say(f"way back: {strategy.value}, {plan.title}")
         for line in plan.loses:
             self._say(f"    loses: {line}")
@@ -73,9 +73,7 @@ class HeadlessRollback:
         if plan.refusals or lacking:
             return False
         by = said.by or self._session.actor
-        await rollback.engage(
-            plan, Decided(strategy, said.reason, by, self._allowed.confirm, said.again, means=said.means)
-        )
+        await rollback.engage(plan, Decided(strategy, said.reason, by, self._allowed.confirm, said.again, means=means))
         return True
 
     def _lacking(self, plan: Plan) -> list[str]:

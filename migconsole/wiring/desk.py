@@ -36,11 +36,11 @@ class RunDesk:
 
     def options(self, survey: Survey, means: Means) -> Sequence[Option]:
         """Every way back."""
-        return rollback_options.options(survey, script=means.script)
+        return rollback_options.options(survey, looked_at(means))
 
     def plan(self, survey: Survey, strategy: Strategy, means: Means) -> Plan:
         """The exact steps of a way back."""
-        return rollback_deeds.rollback_plan(survey, strategy, script=means.script, keep=means.keep)
+        return rollback_deeds.rollback_plan(survey, strategy, looked_at(means))
 
     def put_back(self, survey: Survey) -> Plan:
         """The exact steps of undoing the swap."""
@@ -49,6 +49,12 @@ class RunDesk:
     def purge(self, survey: Survey, database: str) -> Plan:
         """The exact steps of dropping a database that is kept aside."""
         return rollback_deeds.purge_plan(survey, database)
+
+
+def looked_at(means: Means) -> Means:
+    """What was named, with what of it is not there."""
+    there = not means.script or Path(means.script).is_file()
+    return replace(means, missing="" if there else means.script)
 
 
 def _bytes(text: str) -> int | None:

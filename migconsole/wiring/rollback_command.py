@@ -17,6 +17,7 @@ from migconsole.domain.rollback_deeds import (
     unfence_plan,
     without_verifying,
 )
+from migconsole.domain.rollback_means import Means
 from migconsole.domain.rollback_options import options
 from migconsole.domain.rollback_plan import Deed, Outcome, Plan, StepReport, Strategy, Verdict
 from migconsole.domain.rollback_state import State
@@ -30,6 +31,7 @@ from migconsole.errors import (
     UsageError,
 )
 from migconsole.wiring import rollback_lines
+from migconsole.wiring.desk import looked_at
 from migconsole.wiring.rolling_back import Rolling, Wanted, rolling
 
 
@@ -49,9 +51,16 @@ class Command:
     last_resort: str = ""
     script: Path | None = None
     keep_failed: Path | None = None
+    old_app: str = ""
     jobs: int = 1
     verify: bool = True
     verify_limit: float = LIMIT
+
+    @property
+    def means(self) -> Means:
+        """What was named for the ways that need it."""
+        script, keep = str(self.script or ""), str(self.keep_failed or "")
+        return looked_at(Means(script=script, keep=keep, old_app=self.old_app.strip()))
 
 
 @dataclass(slots=True)
@@ -142,7 +151,7 @@ def _plan(command: Command, survey: Survey, said: Said) -> Plan | None:
         return unfence_plan(survey)
     if command.deed is Deed.PURGE:
         return purge_plan(survey, survey.names.side if command.what == "side" else survey.names.failed)
-    table = options(survey, script=str(command.script or ""))
+    table = options(survey, command.means)
     said.data["options"] = [rollback_lines.option_data(option) for option in table]
     said.lines(["", *rollback_lines.option_lines(table)])
     strategy = command.strategy
@@ -152,13 +161,7 @@ def _plan(command: Command, survey: Survey, said: Said) -> Plan | None:
             said.lines(["", "None of the ways that this program carries out is possible now."])
             return None
         strategy = possible[0]
-    plan = rollback_plan(
-        survey,
-        strategy,
-        script=str(command.script or ""),
-        keep=str(command.keep_failed or ""),
-        jobs=command.jobs,
-    )
+    plan = rollback_plan(survey, strategy, command.means, jobs=command.jobs)
     return plan if command.verify else without_verifying(plan)
 
 

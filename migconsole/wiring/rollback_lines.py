@@ -68,11 +68,12 @@ def survey_lines(survey: Survey) -> Iterator[str]:
 def option_lines(options: tuple[Option, ...]) -> Iterator[str]:
     """The ways back."""
     for option in options:
-        mark = "+" if option.feasible else "-"
+        mark = "+" if option.feasible else "-" if option.why_not else "?"
         yield f"{mark} {option.strategy:<13} {option.title}"
-        if option.feasible:
+        if not option.why_not:
             yield f"    shut out {seconds(option.downtime)} ({option.basis}); loses {option.loss}"
         yield from (f"    not now: {why}" for why in option.why_not)
+        yield from (f"    depends: {what}" for what in option.depends)
         if not option.executed:
             yield from (f"    by hand: {command}" for command in option.commands)
 

@@ -20,6 +20,7 @@ from migconsole.adapters.rollback.keepers import FileKeeper
 from migconsole.adapters.rollback.originals import original_of
 from migconsole.adapters.rollback.restoring import RestoringSurroundings
 from migconsole.domain.rollback_deeds import purge_plan, put_back_plan, rollback_plan, swap_plan
+from migconsole.domain.rollback_means import Means
 from migconsole.domain.rollback_plan import StepReport, Strategy
 from migconsole.domain.rollback_state import State
 from migconsole.engine.rollback import Deeds
@@ -86,7 +87,7 @@ async def main(url: str, home: Path, deed: str, point: str, backup: str = "") ->
         "swap": lambda: swap_plan(survey),
         "put-back": lambda: put_back_plan(survey),
         "purge": lambda: purge_plan(survey, survey.names.failed),
-        "in-place": lambda: rollback_plan(survey, Strategy.IN_PLACE, keep=str(home)),
+        "in-place": lambda: rollback_plan(survey, Strategy.IN_PLACE, Means(keep=str(home))),
     }[deed]()
     if survey.situation.state is State.REPLACED:
         print("restored already")

@@ -27,6 +27,7 @@ from migconsole.adapters.rollback.originals import original_of
 from migconsole.adapters.rollback.restoring import RestoringSurroundings
 from migconsole.demo.server import EmbeddedServer
 from migconsole.domain.rollback import Names
+from migconsole.domain.rollback_means import Means
 from migconsole.domain.rollback_plan import Act, Course, Outcome, Plan, StepReport, Strategy, Verdict
 from migconsole.domain.rollback_restores import other_plan
 from migconsole.domain.rollback_state import State
@@ -83,14 +84,14 @@ async def replaced(deeds: Deeds, keep: Path, number: str, report: Report = lambd
     survey = await deeds.survey()
     if survey.situation.state is State.REPLACED:
         return None
-    plan: Plan = other_plan(survey, Strategy.IN_PLACE, keep=str(keep))
+    plan: Plan = other_plan(survey, Strategy.IN_PLACE, Means(keep=str(keep)))
     return await deeds.execute(plan, survey, Decision(number, "Ada", "it is broken"), report)
 
 
 def statements(made: Scene, backup: Path, home: Path) -> int:
     """How many statements the replacement sends on the operator's connection."""
     survey = asyncio.run(deeds_on(made, backup, home).survey())
-    plan = other_plan(survey, Strategy.IN_PLACE, keep=str(home))
+    plan = other_plan(survey, Strategy.IN_PLACE, Means(keep=str(home)))
     return sum(len(step.statements) for step in plan.steps if step.act in (Act.STATEMENTS, Act.TRANSACTION))
 
 

@@ -150,3 +150,28 @@ def test_a_revert_is_held_against_the_schema_that_was_kept_before(desk: Desk, sc
     (deed,) = reported(desk)["deeds"]
     assert (deed["strategy"], deed["verdict"], deed["proof"]) == ("revert", "reverted", proof)
     assert desk.fold().changed == ()
+
+
+def test_only_the_application_goes_back_where_somebody_says_how_it_is_known_that_it_can(desk: Desk) -> None:
+    migrated(desk)
+    alone = ("--strategy", "app-only", "--confirm", target(desk), "--attest-all", "told")
+    unsaid = back(desk, *alone)
+    assert unsaid.returncode == 3, unsaid.stdout + unsaid.stderr
+    assert "only a person can say" in unsaid.stdout
+    assert desk.fold().engagement.now is None
+    said = back(desk, *alone, "--old-app", "it reads no column that was touched")
+    assert "way back: app-only" in said.stdout
+    assert rows(desk) == 95, "nothing is put back"
+    engaged = desk.fold().engagement.now
+    assert engaged is not None
+    assert engaged.means["old_app"] == "it reads no column that was touched"
+    assert desk.record("restore").state is S.NOT_APPLICABLE
+    assert (desk.project / "log").read_text() == "stopped\nstarted\n"
+
+
+def test_a_revert_without_its_script_is_not_decided_on(desk: Desk) -> None:
+    migrated(desk, script="gone.sql", prefer=["revert"])
+    done = back(desk, "--strategy", "revert", "--confirm", target(desk), "--attest-all", "told")
+    assert done.returncode == 3, done.stdout + done.stderr
+    assert "gone.sql is not there" in done.stdout
+    assert desk.fold().engagement.now is None

@@ -15,6 +15,7 @@ from migconsole.domain.events import Draft, Kind
 from migconsole.domain.items import ItemState
 from migconsole.domain.outcomes import JobOutcome
 from migconsole.domain.policy import Command as Ask
+from migconsole.domain.rollback_means import Means
 from migconsole.domain.rollback_plan import Strategy
 from migconsole.engine.backing_out import Decided
 from migconsole.engine.ports import StopRung
@@ -67,7 +68,7 @@ def world(tmp_path: Path) -> World:
 
 async def engaged(world: World, decided: Decided = SWAP) -> Session:
     session = await world.opened()
-    plan = session.rollback.plan(await session.rollback.survey(), decided.strategy)
+    plan = session.rollback.plan(await session.rollback.survey(), decided.strategy, decided.means)
     await session.rollback.engage(plan, decided)
     return session
 
@@ -107,8 +108,20 @@ async def test_without_a_desk_it_says_so(world: World) -> None:
 async def test_what_is_not_possible_is_not_proposed(world: World) -> None:
     world.desk.now = survey(blockers=(PREPARED,))
     session = await world.opened()
-    found = await session.rollback.survey()
-    assert session.rollback.proposed(session.rollback.options(found)) is not Strategy.SWAP
+    options = session.rollback.options(await session.rollback.survey())
+    assert not any(option.feasible for option in options)
+    assert session.rollback.proposed(options) is Strategy.SWAP, "the preferred one, whose reasons are to be mended"
+    assert session.rollback.plan(world.desk.now, Strategy.SWAP).refusals
+
+
+async def test_only_the_application_is_proposed_where_somebody_has_said_that_it_can_and_nothing_else_is_left(
+    world: World,
+) -> None:
+    said = Means(old_app="only adds columns")
+    session = await world.opened()
+    assert session.rollback.proposed(session.rollback.options(survey(), said)) is Strategy.SWAP
+    blocked = session.rollback.options(survey(blockers=(PREPARED,)), said)
+    assert session.rollback.proposed(blocked) is Strategy.APP_ONLY
 
 
 # Deciding ------------------------------------------------------------------------------------------------------------
@@ -260,7 +273,8 @@ async def test_a_checklist_without_a_restore_has_one_and_its_own_drop_is_never_r
 
 
 async def test_where_only_the_application_goes_back_the_databases_lines_are_left_out(world: World) -> None:
-    session = await engaged(world, Decided(Strategy.APP_ONLY, REASON, "Ada", TARGET))
+    said = Means(old_app="only adds columns")
+    session = await engaged(world, Decided(Strategy.APP_ONLY, REASON, "Ada", TARGET, means=said))
     assert state(session, "restore") is S.NOT_APPLICABLE
     assert state(session, "drop") is S.NOT_APPLICABLE
     world.jobs.at_once = Scripted()

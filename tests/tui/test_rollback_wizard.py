@@ -238,21 +238,38 @@ async def test_the_clock_stands_on_the_survey(tmp_path: Path, size: tuple[int, i
         assert "SAFE ABORT not known" in c.text()
 
 
+@pytest.mark.parametrize("size", SIZES)
+async def test_what_only_a_person_can_say_is_never_shown_as_possible(tmp_path: Path, size: tuple[int, int]) -> None:
+    async with console(World(tmp_path), size=size) as c:
+        await wizard(c)
+        await c.press("enter", "enter", *["up"] * 8)
+        await c.until(lambda: "? app-only" in c.text())
+        assert "✔ app-only" not in c.text()
+        assert "depends only a person can say" in c.text()
+        assert "outage unknown" in c.text()
+        assert "loses  nothing" in c.text()
+        await c.press("enter")
+        await c.until(lambda: "only a person can say" in c.text())
+        await c.press("enter")
+        assert isinstance(c.app.screen, RollbackScreen), "it cannot be decided on before somebody has said so"
+
+
 async def test_what_a_way_needs_is_named_in_the_wizard_and_goes_on_record(tmp_path: Path) -> None:
     world = World(tmp_path)
     async with console(world) as c:
         screen = await wizard(c)
         await c.press("enter", "enter", "o")
         await c.shown(FormDialog)
-        for name, value in {"script": "down.sql", "keep": "/srv/kept", "backup": "backups/b1", "free": "80GB"}.items():
+        said = {"script": "down.sql", "keep": "/srv/kept", "backup": "backups/b1", "free": "80GB", "old_app": "adds"}
+        for name, value in said.items():
             c.app.screen.query_one(f"#field-{name}", Input).value = value
         looked = world.desk.looked
-        await c.press("enter", "enter", "enter", "enter")
+        await c.press(*["enter"] * len(said))
         await c.shown(RollbackScreen)
         await c.until(lambda: world.desk.looked > looked)
         project = world.desk.means.script.removesuffix("/down.sql")
         assert project.startswith("/")
-        assert world.desk.means == Means(f"{project}/backups/b1", f"{project}/down.sql", "/srv/kept", "80GB")
+        assert world.desk.means == Means(f"{project}/backups/b1", f"{project}/down.sql", "/srv/kept", "80GB", "adds")
         await c.until(lambda: "named (o)" in c.text())
         while screen.plan.strategy != "revert":
             await c.press("up")

@@ -286,6 +286,8 @@ async def _strategies(probe: Probe, found: Findings) -> list[str]:
     for option in options(survey):
         if option.why_not:
             found.note(f"{option.title}: not now, {'; '.join(option.why_not)}")
+        elif option.depends:
+            found.note(f"{option.title}: {'; '.join(option.depends)}")
         else:
             found.note(f"{option.title}: possible")
             possible.append(option.strategy.value)

@@ -155,12 +155,12 @@ def option_rows(options: Sequence[Option], chosen: Strategy, proposed: Strategy,
     blocks = []
     for option in options:
         marked = option.strategy is chosen
-        sign = ("✔", "$good") if option.feasible else ("✘", "$danger")
+        sign = ("✔", "$good") if option.feasible else ("✘", "$danger") if option.why_not else ("?", "$caution")
         title = f"{sanitise_line(option.title)}"
         texts: Texts = [("▸ " if marked else "  ", "bold $accent"), (f"{sign[0]} ", sign[1])]
         texts.append((f"{option.strategy.value:<13}", "bold" if marked else "$muted"))
-        texts.append((title, "bold" if option.feasible else "$muted"))
-        if option.strategy is proposed:
+        texts.append((title, "$muted" if option.why_not else "bold"))
+        if option.strategy is proposed and option.feasible:
             texts.append(("  proposed", "$accent"))
         blocks.append(cut(texts, width))
         blocks += _option_details(option, marked, width)
@@ -169,9 +169,12 @@ def option_rows(options: Sequence[Option], chosen: Strategy, proposed: Strategy,
 
 def _option_details(option: Option, marked: bool, width: int) -> list[Texts]:
     pad = "                   "
-    if option.feasible:
-        figure = f"about {format.took(option.downtime)}; " if option.downtime is not None else ""
-        rows = [hang((f"{pad}outage ", "$muted"), sanitise_line(f"{figure}{option.basis}", 300), "", width)]
+    if not option.why_not:
+        figure = f"about {format.took(option.downtime)}; " if option.downtime is not None else "unknown; "
+        rows = [
+            hang((f"{pad}depends ", "$muted"), sanitise_line(what, 400), "$caution", width) for what in option.depends
+        ]
+        rows += [hang((f"{pad}outage ", "$muted"), sanitise_line(f"{figure}{option.basis}", 300), "", width)]
         rows.append(hang((f"{pad}loses  ", "$muted"), sanitise_line(option.loss, 300), "", width))
     else:
         whys = option.why_not if marked else option.why_not[:1]

@@ -216,8 +216,10 @@ class RollbackScreen(Screen[Decided | None]):
             "script": "the revert script (way revert)",
             "keep": "where the failed data is dumped to first (way in-place)",
             "free": "free on the server's volume, where it cannot be seen",
+            "old_app": "how it is known that the old version runs on the new schema (way app-only)",
         }
         places = {"backup": "the run's own", "script": "down.sql", "keep": "/srv/kept", "free": "80GB"}
+        places["old_app"] = "only adds columns; run on staging on Tuesday"
         fields = [
             Field(name, label, getattr(self.means, name), placeholder=places[name]) for name, label in labels.items()
         ]

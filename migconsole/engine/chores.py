@@ -39,6 +39,10 @@ class RunChores:
         """Have no session in the target."""
         await self._sensing.leave()
 
+    def spent(self) -> float:
+        """What was asked of the server since the last call, in seconds of its time."""
+        return self._sensing.spent()
+
     async def _settle(self) -> None:
         """Judge jobs whose end is on disk and, after a while, still on nobody's record."""
         running = {

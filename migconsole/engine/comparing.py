@@ -158,8 +158,9 @@ def halves(past: Past, span: Span) -> tuple[Span, Span] | None:
     if span.begin is None:
         return None
     middle = span.begin.at + span.seconds / 2
-    found = snapshot_before(past.source(), middle)
-    inside = [found] if found is not None else []
+    # The nearest one may as well be just after the middle: with three samples it is the one in between.
+    found = (snapshot_before(past.source(), middle), _first_after(past.source(), middle, span.end.at))
+    inside = [one for one in found if one is not None]
     inside += [one for one in past.kept() if not one.why_no_statements()]
     fitting = [one for one in inside if one.at - span.begin.at >= SHORTEST and span.end.at - one.at >= SHORTEST]
     if not fitting:

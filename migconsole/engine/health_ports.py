@@ -67,6 +67,9 @@ class HealthProbes(Protocol):
     async def texts(self, identifiers: Sequence[str]) -> Mapping[str, str]:
         """Statement texts by queryid, as far as they are known."""
 
+    def spent(self, seconds: float) -> None:
+        """Count what the server did for the checklist's own questions as the monitor's cost."""
+
     def cost(self) -> tuple[float | None, int]:
         """The share of the last minute in which the server was busy with us, and how many sessions there are."""
 
@@ -115,6 +118,9 @@ class Chores(Protocol):
 
     async def leave(self) -> None:
         """Break off what has a session in the target."""
+
+    def spent(self) -> float:
+        """Seconds for which the server worked for them since the last call."""
 
 
 class Surrounding(Protocol):

@@ -73,6 +73,10 @@ CREDIT = 0.5
 FIRST_CREDIT = 0.05
 """What there is of it at the start, so that the first look at everything is no burst."""
 
+QUESTIONS = 0.5
+"""Of what the pulse leaves of TOTAL, the part that a checklist's own questions may take; the rest is the probes' alone,
+so that neither starves the other. The probes may have what no question takes."""
+
 LONGEST_PAUSE = 60.0
 """Seconds up to which the pause doubles while a probe meets locks or its timeout."""
 
@@ -132,6 +136,7 @@ class Scheduler:
         self._gates: list[str] = []
         self._running: dict[Lane, tuple[Chosen, float]] = {}
         self._credit, self._credited = FIRST_CREDIT, now
+        self._asking_credit, self._asking_credited = FIRST_CREDIT, now
         self.chained = False
 
     @property
@@ -168,6 +173,15 @@ class Scheduler:
             self._running[lane] = (chosen, now)
         return chosen
 
+    def may_ask(self, now: float) -> bool:
+        """Whether a question of the checklist's own may be asked: their part of the time is not used up."""
+        return self._asking_balance(now) >= 0
+
+    def asked(self, now: float, took: float) -> None:
+        """Report a question that kept the server busy for ``took`` seconds. It counts against the total, too."""
+        self._asking_credit, self._asking_credited = self._asking_balance(now) - took, now
+        self._credit, self._credited = self._balance(now) - took, now
+
     def _choose(self, lane: Lane, now: float) -> Chosen | None:
         if lane is Lane.PULSE and self._states[PULSE].due <= now:
             return Chosen(PULSE)
@@ -188,7 +202,13 @@ class Scheduler:
                 if self._states[name].duty.lane is lane and self._allowed(name):
                     self._gates.remove(name)
                     return Chosen(name, gate=True)
-        return None if first is None else Chosen(first.duty.name)
+        if first is None:
+            return None
+        # What is due anyway and a gate waits for is run once, as the gate would have it.
+        gate = first.duty.name in self._gates
+        if gate:
+            self._gates.remove(first.duty.name)
+        return Chosen(first.duty.name, gate=gate)
 
     def finished(self, name: str, now: float, took: float, quality: Quality, *, largest: float | None = None) -> None:
         """Report a run that ended ``now`` and kept the server busy for ``took`` seconds.
@@ -267,6 +287,14 @@ class Scheduler:
 
     def _balance(self, now: float) -> float:
         """Seconds of work that may still be done, pulse apart; negative after a long one until that is made up."""
+        return min(CREDIT, self._credit + max(0.0, now - self._credited) * self._rest())
+
+    def _asking_balance(self, now: float) -> float:
+        """The same of the questions alone."""
+        earned = max(0.0, now - self._asking_credited) * self._rest() * QUESTIONS
+        return min(CREDIT, self._asking_credit + earned)
+
+    def _rest(self) -> float:
+        """The share of the time that the pulse leaves."""
         state = self._states[PULSE]
-        pulse = state.usual / self._gap(state, self._interval(state) or 1.0)
-        return min(CREDIT, self._credit + max(0.0, now - self._credited) * (TOTAL - pulse))
+        return TOTAL - state.usual / self._gap(state, self._interval(state) or 1.0)

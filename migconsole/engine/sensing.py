@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -35,11 +36,14 @@ LIMIT = 5.0
 LOCK_TIMEOUT = 0.1
 """Seconds a question waits for a lock, as every query of the monitor."""
 
-DUTY = 50.0
-"""A question that took t seconds is not asked again within 50 t: two per cent of the time at most."""
+DUTY = 100.0
+"""A question on which the server worked for t seconds is not asked again within 100 t, as a probe: one per cent of its
+time at most. The way there, waiting for a lock, and a busy host of ours are no work of the server's. What all questions
+may take together is the scheduler's to say."""
 
 AGAIN = 5.0
-"""Seconds until a verdict that differs is asked for once more: only what is seen twice in a row is a change."""
+"""Seconds until a verdict that differs is asked for once more, as only what is seen twice in a row is a change; and the
+first pause after a question without an answer, which doubles up to the time between two looks."""
 
 LASTING = 60.0
 """Seconds that an answer has to be missing before that is put on record: a server that restarts says little."""
@@ -58,6 +62,18 @@ class Answer:
     verdict: Sensed
     reasons: tuple[str, ...] = ()
     lines: tuple[str, ...] = ()
+
+
+class Spent(Protocol):
+    """What has been asked of the server since counting began."""
+
+    @property
+    def seconds(self) -> float:
+        """Seconds for which it worked."""
+
+
+Meter = Callable[[], AbstractContextManager[Spent]]
+"""Counts what is spent by what is begun inside."""
 
 
 class Ask(Protocol):
@@ -106,9 +122,11 @@ Tell = Callable[[Kind, Mapping[str, Any], str], Awaitable[object]]
 
 @dataclass(slots=True)
 class _Sensor:
-    """One thing that is looked at. ``changing`` is the verdict that was seen once and has to be seen again."""
+    """One thing that is looked at. ``changing`` is the verdict that was seen once and has to be seen again; ``pause``
+    is how long it was left alone when it gave no answer."""
 
     due: float = 0.0
+    pause: float = 0.0
     changing: Sensed | None = None
     unknown_since: float | None = None
     looks: set[float] = field(default_factory=set)
@@ -123,6 +141,7 @@ class Sensing:
         run: Callable[[], Run],
         ask: Ask,
         tell: Tell,
+        meter: Meter,
         *,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
@@ -131,6 +150,8 @@ class Sensing:
         self._run = run
         self._ask = ask
         self._tell = tell
+        self._meter = meter
+        self._spent = 0.0
         self._clock = clock
         self._monotonic = monotonic
         self._sensors: dict[str, _Sensor] = {}
@@ -150,17 +171,25 @@ class Sensing:
             asking.cancel()
             await asyncio.gather(asking, return_exceptions=True)
 
+    def spent(self) -> float:
+        """Seconds for which the server worked on questions since the last call."""
+        spent, self._spent = self._spent, 0.0
+        return spent
+
     async def look(self, now: Circumstances, *, quiet: bool) -> None:
-        """Ask what is due, one question a call; nothing while it should be ``quiet``.
+        """Ask what has been due for longest, one question a call; nothing while it should be ``quiet``.
 
         Raises MigconsoleError where it cannot be put on record.
         """
         if now.away or now.over or quiet:
             return
-        # One question a call: between two of them the watcher may have been asked to leave.
-        if (located := next(self._due_items(now), None)) is not None:
+        # One question a call: between two of them the watcher may have been asked to leave. The longest due first:
+        # where there is more to ask than time allows, the last line of the checklist has its turn, too.
+        located = min(self._due_items(now), key=lambda one: self._sensor(one.item.id).due, default=None)
+        wire = min(self._due_wires(now), key=lambda one: self._sensor(one.id).due, default=None)
+        if located is not None and (wire is None or self._sensor(located.item.id).due < self._sensor(wire.id).due):
             await self._look_at(located)
-        elif (wire := next(self._due_wires(now), None)) is not None:
+        elif wire is not None:
             await self._watch_over(wire)
 
     # -- items ---------------------------------------------------------------------------------------------------------
@@ -271,20 +300,25 @@ class Sensing:
         return not (now.running and isinstance(step.action, Sql))
 
     async def _asked(self, step: Step, sensor: _Sensor, every: float) -> Answer | None:
-        """The answer, None when it was broken off. When it is asked next follows from how long it took."""
-        began = self._monotonic()
-        self._asking = asyncio.ensure_future(self._ask(step, min(step.timeout or LIMIT, 3 * LIMIT)))
-        try:
-            answer = await self._asking
-        except asyncio.CancelledError:
-            around = asyncio.current_task()
-            if around is not None and around.cancelling():
-                raise
-            return None
-        finally:
-            self._asking = None
-            now = self._monotonic()
-            sensor.due = now + max(every, DUTY * (now - began))
+        """The answer, None when it was broken off. When it is asked next follows from what it cost the server."""
+        answer: Answer | None = None
+        with self._meter() as spent:
+            self._asking = asyncio.ensure_future(self._ask(step, min(step.timeout or LIMIT, 3 * LIMIT)))
+            try:
+                answer = await self._asking
+            except asyncio.CancelledError:
+                around = asyncio.current_task()
+                if around is not None and around.cancelling():
+                    raise
+                return None
+            finally:
+                self._asking = None
+                answered = answer is not None and answer.verdict is not Sensed.UNKNOWN
+                sensor.pause = every if answered else min(every, max(AGAIN, 2 * sensor.pause))
+                sensor.due = self._monotonic() + max(sensor.pause, DUTY * spent.seconds)
+                if answered:
+                    sensor.pause = 0.0
+                self._spent += spent.seconds
         if answer.verdict is not Sensed.UNKNOWN:
             sensor.unknown_since = None
         elif sensor.unknown_since is None:

@@ -292,12 +292,16 @@ class Watcher:
             await asyncio.sleep(HOUSEKEEPING)
             if self._chores is None or self._stood_down:
                 continue
+            now = self._monotonic()
             try:
-                await self._chores.do(self._now, quiet=self._quiet)
+                await self._chores.do(self._now, quiet=self._quiet or not self._scheduler.may_ask(now))
             except MigconsoleError as error:
                 self._problems["chores"] = error.title
             else:
                 self._problems.pop("chores", None)
+            if spent := self._chores.spent():
+                self._scheduler.asked(self._monotonic(), spent)
+                self._probes.spent(spent)
 
     async def _stand(self) -> None:
         """Leave the target for whoever needs it alone, say so, and come back when nobody does."""

@@ -182,7 +182,12 @@ def _session(
 
 
 def database(
-    checklist: Checklist, directory: RunDirectory, setting: Setting, *, lock_timeout: float = CHECK_LOCK_TIMEOUT
+    checklist: Checklist,
+    directory: RunDirectory,
+    setting: Setting,
+    *,
+    lock_timeout: float = CHECK_LOCK_TIMEOUT,
+    sampling: bool = False,
 ) -> PostgresDatabase:
     """The target of a run, with what the run knows of its past: for its console, its watcher and its jobs."""
     return PostgresDatabase(
@@ -191,6 +196,7 @@ def database(
         run=directory.path.name[-4:],
         past=RunPast(directory.path, checklist, redact=setting.surroundings.redact),
         lock_timeout=lock_timeout,
+        sampling=sampling,
     )
 
 

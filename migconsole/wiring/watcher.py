@@ -25,6 +25,7 @@ from migconsole.adapters.journal.sqlite import Console, SqliteJournal, monotonic
 from migconsole.adapters.migrators.scripts import read, sums
 from migconsole.adapters.postgres.database import PostgresDatabase
 from migconsole.adapters.postgres.failures import UselessTargetError
+from migconsole.adapters.postgres.metering import spending
 from migconsole.adapters.postgres.pending import pending
 from migconsole.adapters.postgres.probes.catalogue import PROBES, Hazard, Tier
 from migconsole.adapters.postgres.probes.runner import Probes, Watched
@@ -153,6 +154,10 @@ class TargetProbes:
     async def texts(self, identifiers: Sequence[str]) -> Mapping[str, str]:
         """Statement texts."""
         return await self._probes.texts(identifiers)
+
+    def spent(self, seconds: float) -> None:
+        """What else was asked of the server in the monitor's name."""
+        self._probes.spent(seconds)
 
     def cost(self) -> tuple[float | None, int]:
         """What the monitor takes."""
@@ -313,7 +318,7 @@ def _chores(
 ) -> tuple[RunChores, PostgresDatabase]:
     """What the watcher does for the run beside sampling, and the database that it asks for it."""
     checklist, recorder = loaded.checklist, run.recorder
-    database = opening.database(checklist, directory, setting, lock_timeout=LOCK_TIMEOUT)
+    database = opening.database(checklist, directory, setting, lock_timeout=LOCK_TIMEOUT, sampling=True)
     execution = Execution(directory, database, setting.surroundings)
     doctor = Doctor(recorder, checklist, database)
     attempts = Attempts(checklist, recorder, directory, DetachedJobs(), execution, ACTOR, doctor)
@@ -322,7 +327,7 @@ def _chores(
     async def tell(kind: Kind, data: Mapping[str, Any], key: str) -> None:
         await recorder.record(kind, data, key=key)
 
-    sensing = Sensing(checklist, lambda: recorder.run, questions, tell, monotonic=monotonic)
+    sensing = Sensing(checklist, lambda: recorder.run, questions, tell, spending, monotonic=monotonic)
     return RunChores(recorder, attempts, sensing, monotonic), database
 
 

@@ -24,6 +24,7 @@ from migconsole.demo.demo import Demo
 from migconsole.domain.events import Draft, Kind
 from migconsole.domain.items import ItemState
 from migconsole.domain.run import Run, fold
+from migconsole.domain.sensing import Sensed
 from migconsole.domain.tripwires import WireRecord, WireState
 from tests.e2e.pty import PROGRAM
 from tests.e2e.test_watch import append
@@ -142,3 +143,13 @@ async def test_an_index_that_is_dropped_trips_the_packs_tripwire(migrated: Scene
     assert migrated.wire().state is WireState.ACKNOWLEDGED
     assert migrated.wire().evidence == wire.evidence, "what it tripped on stays on record"
     assert migrated.fold().anomalies == []
+
+
+@pytest.mark.parametrize("migrated", ["smooth"], indirect=True)
+def test_a_migration_that_harms_nothing_trips_nothing(migrated: Scene) -> None:
+    def judged() -> bool:
+        sense = migrated.fold().sensors.senses.get("query-performance")
+        return sense is not None and sense.verdict is Sensed.PASSED
+
+    until(migrated, judged, "its queries were judged")
+    assert migrated.wire().state is WireState.ARMED

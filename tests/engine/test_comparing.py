@@ -101,9 +101,10 @@ def test_snapshots_of_checks_make_a_window_without_a_watcher() -> None:
         ([*every_minute(900, 10.0), (901, 10.0), (1000, 10.0)], 1),
         ([*every_minute(900, 10.0), (901, 1.0), (1000, 1.0)], 0),
         ([*every_minute(900, 10.0), (901, 10.0)], 1),
+        ([(1.0, 10.0), (80.0, 10.0), (131.0, 10.0)], 1),
         ([(1.0, 10.0)], None),
     ],
-    ids=["halves", "half", "two windows", "recovered", "just begun", "one sample"],
+    ids=["halves", "half", "two windows", "recovered", "just begun", "after the middle", "one sample"],
 )
 def test_what_lasts(samples: list[tuple[float, float]], lasts: int | None, watched: bool) -> None:
     past: Any = Past(samples, watched=watched)

@@ -44,6 +44,7 @@ class Probes:
         self.closed = False
         self.refuses: MigconsoleError | None = None
         self.pulses = 0
+        self.questions = 0.0
 
     def reading(self, name: str) -> Reading:
         quality = self.quality.get(name, Quality.OK)
@@ -78,6 +79,9 @@ class Probes:
 
     async def texts(self, identifiers: Sequence[str]) -> Mapping[str, str]:
         return {number: f"SELECT {number}" for number in identifiers}
+
+    def spent(self, seconds: float) -> None:
+        self.questions += seconds
 
     def cost(self) -> tuple[float | None, int]:
         return 0.004, 2

@@ -6,6 +6,7 @@ Sessions in the target's own database do not linger: an idle one would stop a DR
 from __future__ import annotations
 
 import ssl
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from typing import Any
 
 import asyncpg
 
+from migconsole.adapters.postgres import metering
 from migconsole.adapters.postgres.failures import FAILURES, connecting, pooler_error, too_old
 from migconsole.adapters.postgres.queries import OLDEST, load
 from migconsole.domain.target import Target
@@ -85,6 +87,7 @@ async def connect(target: Target, purpose: Purpose, *, database: str = "", run: 
     Everything is passed by keyword, nothing is left for the driver to take from the environment or a file. Raises
     TargetError or UsageError with a remedy.
     """
+    began = time.perf_counter()
     try:
         connection = await _open(
             target,
@@ -94,6 +97,7 @@ async def connect(target: Target, purpose: Purpose, *, database: str = "", run: 
         )
     except FAILURES as error:
         raise connecting(error, target) from None
+    metering.follow(connection, time.perf_counter() - began, purpose.lock_timeout)
     try:
         await _prove_direct(connection, target)
     except BaseException:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from migconsole.adapters.postgres import metering
 from migconsole.adapters.postgres.backends import Backends
 from migconsole.adapters.postgres.checks import CHECKS, Probe, verify_arguments
 from migconsole.adapters.postgres.connect import Connection, Purpose, quoted, session
@@ -34,7 +35,7 @@ IDENTITY_TIMEOUT = 5.0
 class PostgresDatabase:
     """One target. ``project`` is the folder that relative paths of checks count from; ``run`` names our sessions;
     ``past`` is what checks compare the present with, None without a run; ``lock_timeout`` seconds is what a check waits
-    for a lock.
+    for a lock. ``sampling``: whoever asks is the run's watcher, so checks go by its samples and take none of their own.
 
     Sessions in the target are opened for each question and closed after it: an idle one would stand in the way of
     DROP DATABASE and of the rename swap. Only one stays, in the maintenance database: what cancels must not have to
@@ -49,8 +50,10 @@ class PostgresDatabase:
         run: str = "",
         past: Past | None = None,
         lock_timeout: float = CHECK_LOCK_TIMEOUT,
+        sampling: bool = False,
     ) -> None:
         self.target = target
+        self._sampling = sampling
         self._lock_timeout = lock_timeout
         self._pinned: ServerIdentity | None = None
         self._skew: tuple[float, float] | None = None
@@ -85,7 +88,7 @@ class PostgresDatabase:
         async with session(self.target, purpose, run=self._run) as connection:
             for number, statement in enumerate(statements, 1):
                 try:
-                    observation, truncated = await _run(connection, statement)
+                    observation, truncated = await _run(connection, statement, lock_timeout)
                 except FAILURES as error:
                     raise querying(error, self.target, limit, lock_timeout) from None
                 observations.append(observation)
@@ -129,7 +132,16 @@ class PostgresDatabase:
             try:
                 identity = await read_identity(connection, self.target)
                 self._pinned = self._pinned or identity
-                probe = Probe(self.target, connection, identity, self._pinned, self._project, self._past, self._run)
+                probe = Probe(
+                    self.target,
+                    connection,
+                    identity,
+                    self._pinned,
+                    self._project,
+                    self._past,
+                    self._run,
+                    self._sampling,
+                )
                 async with asyncio.timeout(CHECK_TIMEOUT * 2):
                     return await CHECKS[name](probe, arguments)
             except DRIVER_FAILURES as error:
@@ -170,18 +182,20 @@ def _named(app_name: str) -> str:
     return app_name
 
 
-async def _run(connection: Connection, statement: str) -> tuple[Observation, bool]:
+async def _run(connection: Connection, statement: str, lock_timeout: float) -> tuple[Observation, bool]:
     """One statement in a read-only transaction of which nothing stays that it set.
 
     It is committed: rollbacks are counted by the server, and a watched query would look like a failing application.
     """
     await connection.execute("BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY")
-    prepared = await connection.prepare(statement)
-    attributes = prepared.get_attributes()
-    if not attributes:
-        raise UsageError("The statement returns no columns", "", "A sql item reads; use a run item to change things.")
-    cursor = await prepared.cursor()
-    records = await cursor.fetch(ROW_LIMIT + 1)
+    with metering.by_cursor(lock_timeout):
+        prepared = await connection.prepare(statement)
+        attributes = prepared.get_attributes()
+        if not attributes:
+            remedy = "A sql item reads; use a run item to change things."
+            raise UsageError("The statement returns no columns", "", remedy)
+        cursor = await prepared.cursor()
+        records = await cursor.fetch(ROW_LIMIT + 1)
     readers = [letter if attribute.type.oid == LETTER else plain for attribute in attributes]
     rows = [
         [read(value) for read, value in zip(readers, record.values(), strict=True)] for record in records[:ROW_LIMIT]

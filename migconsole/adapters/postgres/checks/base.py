@@ -24,7 +24,8 @@ class Probe:
     """An open read-only session in the target, with what is already known about it.
 
     ``pinned`` is the identity the run compares with; ``project`` is where relative paths count from. ``past`` is what
-    the run knows of earlier, None without a run; ``run`` names its sessions.
+    the run knows of earlier, None without a run; ``run`` names its sessions. ``sampling``: the run's watcher
+    asks, whose samples are all there will be.
     """
 
     target: Target
@@ -34,6 +35,7 @@ class Probe:
     project: Path
     past: Past | None = None
     run: str = ""
+    sampling: bool = False
 
     async def rows(self, query: str, *arguments: Any) -> list[Any]:
         """The rows of a query of ``sql/``; raises TargetError where the server is too old for it."""

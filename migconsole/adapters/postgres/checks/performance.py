@@ -142,6 +142,9 @@ async def query_performance(probe: Probe, arguments: Mapping[str, Any]) -> Check
     values = await running(probe, found, duration(arguments, "running_limit", RUNNING_LIMIT))
     values |= {"calls": None, "mean": None, "busy": None, "ratio": None, "critical": None, "warn": None}
     span = await windows.recent(probe, duration(arguments, "window", 300.0))
+    if isinstance(span, str):
+        found.unknown(f"what statements cost is unknown: {span}")
+        return found.result(values)
     if why := span.end.why_no_statements():
         found.unknown(f"what statements cost is unknown: {why}")
         return found.result(values)
@@ -237,6 +240,9 @@ async def slow_queries(probe: Probe, arguments: Mapping[str, Any]) -> CheckResul
     found = Findings()
     values = await running(probe, found, duration(arguments, "running_limit", RUNNING_LIMIT))
     span = await windows.recent(probe, duration(arguments, "window", 600.0))
+    if isinstance(span, str):
+        found.unknown(f"which statements are slow is unknown: {span}")
+        return found.result(values | {"slow": None, "newly": None})
     if why := span.end.why_no_statements():
         found.unknown(f"which statements are slow is unknown: {why}")
         return found.result(values | {"slow": None, "newly": None})

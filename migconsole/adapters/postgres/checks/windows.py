@@ -19,19 +19,35 @@ from migconsole.errors import MigconsoleError
 FRESH = 90.0
 """Seconds a sample of the watcher may be old and still be the present: a medium interval and a half."""
 
+STALE = 180.0
+"""Seconds after which the watcher's own checks do not believe its newest sample: it takes one every minute, and every
+second minute where that is costly."""
+
 LIVE = 10.0
 """Seconds between two snapshots that a check takes by itself: it must end before its own limit."""
 
 LISTED = 12
 
+_BACK = (1.0, 0.5, 0.25)
+"""Parts of the wanted time before now at which a sample is looked for: a watcher that began late has a shorter past."""
 
-async def current(probe: Probe) -> Snapshot:
-    """The watcher's newest sample when it is fresh, else a snapshot taken now, which is kept with the run."""
-    if probe.past is not None:
-        newest = comparing.snapshot_before(probe.past.source(), None)
-        if newest is not None and not newest.why_no_statements() and time.time() - newest.at <= FRESH:
-            return newest
-    return await taken(probe)
+
+async def current(probe: Probe) -> Snapshot | str:
+    """The watcher's newest sample when it is fresh, else a snapshot taken now, which is kept with the run.
+
+    The watcher itself has its samples alone, which its governor allowed; where they are old, it says so.
+    """
+    newest = comparing.snapshot_before(probe.past.source(), None) if probe.past is not None else None
+    age = None if newest is None else time.time() - newest.at
+    if newest is not None and age is not None and not newest.why_no_statements() and age <= FRESH:
+        return newest
+    if not probe.sampling:
+        return await taken(probe)
+    if newest is None or age is None:
+        return "the watcher has not read the statistics of statements yet"
+    if age > STALE:
+        return f"the watcher's newest sample is {format_duration(age)} old"
+    return newest
 
 
 async def taken(probe: Probe) -> Snapshot:
@@ -43,19 +59,22 @@ async def taken(probe: Probe) -> Snapshot:
     return snapshot
 
 
-async def recent(probe: Probe, seconds: float) -> Span:
-    """The last ``seconds``, as far as they are known; else the next few, waited for."""
+async def recent(probe: Probe, seconds: float) -> Span | str:
+    """The last ``seconds``, as far as they are known; else the next few, waited for, or why there are none."""
     end = await current(probe)
+    if isinstance(end, str):
+        return end
     if probe.past is not None:
-        earlier = comparing.snapshot_before(probe.past.source(), end.at - seconds)
-        for begin in (earlier, *probe.past.kept()):
+        source = probe.past.source()
+        sampled = (comparing.snapshot_before(source, end.at - seconds * part) for part in _BACK)
+        for begin in (*sampled, *probe.past.kept()):
             if begin is None or not SHORTEST <= end.at - begin.at <= 2 * seconds:
                 continue
             if not breaks(begin, end) and not begin.why_no_statements():
                 return Span(begin, end)
     if end.why_no_statements():
         return Span(None, end)
-    return await live(probe)
+    return "the watcher has one sample so far; a window needs two" if probe.sampling else await live(probe)
 
 
 async def live(probe: Probe) -> Span:
@@ -68,7 +87,8 @@ async def live(probe: Probe) -> Span:
 async def compared(probe: Probe, longest: float) -> Comparison | str:
     """The time after the migration against the baseline, or why they cannot be compared.
 
-    Where nothing has been sampled since the migration, a short window is taken now.
+    Where nothing has been sampled since the migration, a short window is taken now, unless the watcher asks, which will
+    have sampled it in a minute.
     """
     past = probe.past
     if past is None:
@@ -80,9 +100,11 @@ async def compared(probe: Probe, longest: float) -> Comparison | str:
         return f"the baseline has no statistics of statements: {why}"
     await asyncio.to_thread(_freeze, past, before)
     end = await current(probe)
+    if isinstance(end, str):
+        return end
     after = await asyncio.to_thread(comparing.since, past, end, longest=longest)
     if isinstance(after, str):
-        if past.moments().resumed is None or end.why_no_statements():
+        if probe.sampling or past.moments().resumed is None or end.why_no_statements():
             return after
         after = await live(probe)
     return compare(before, after)

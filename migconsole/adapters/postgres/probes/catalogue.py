@@ -495,7 +495,7 @@ _PROBE_PROBES = (
         19,
         "io",
         "Input and output",
-        (M,),
+        (M, G),
         PROBE,
         columns(
             "backend_type, object, context, reads total, read_bytes bytes total, read_ms ms total, writes total,"
@@ -511,7 +511,7 @@ _PROBE_PROBES = (
         21,
         "pgss_delta",
         "Statements",
-        (M,),
+        (M, G),
         PROBE,
         columns(
             "dbid oid, userid oid, toplevel bool, queryid, calls total, total_ms ms total, mean_ms ms, sd_ms ms,"
@@ -531,7 +531,7 @@ _PROBE_PROBES = (
         22,
         "pgss_health",
         "Statement statistics",
-        (M,),
+        (M, G),
         PROBE,
         columns(
             "version, entries count, max_entries count, used_share share, dealloc total, stats_reset time, track,"
@@ -546,7 +546,7 @@ _PROBE_PROBES = (
         39,
         "config_drift",
         "Settings changed",
-        (M,),
+        (M, G),
         PROBE,
         columns("name, value, before, source, pending_restart bool, hash"),
         ("settings",),

@@ -100,6 +100,10 @@ class Probes:
         """Texts of statements; cached, and loaded at most once in five minutes."""
         return await self.probe.texts(queryids)
 
+    def spent(self, seconds: float) -> None:
+        """Count time of the server that was not spent through these sessions as the monitor's."""
+        self._shared.cost.add(seconds * 1000)
+
     def cost(self) -> Cost:
         """What the monitor took during the last minute."""
         meter = self._shared.cost

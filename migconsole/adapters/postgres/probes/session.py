@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 import asyncpg
 
+from migconsole.adapters.postgres import metering
 from migconsole.adapters.postgres.connect import MONITOR_LOCK_TIMEOUT, Connection, retire
 from migconsole.adapters.postgres.failures import FAILURES, lost, querying, redacted
 from migconsole.adapters.postgres.probes.capabilities import Capabilities, read_capabilities, variants
@@ -295,6 +296,7 @@ class Session:
             # The way to the server is no work of the server's; over a slow network it would be most of it.
             busy = max(0.0, took - min(self._trips, default=0.0))
             self._shared.cost.add(busy)
+            metering.note(busy / 1000)
             look.derived[f"took:{source}"] = took
             look.derived[f"busy:{source}"] = busy
             look.derived[f"until:{source}"] = time.time()

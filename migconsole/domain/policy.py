@@ -134,7 +134,8 @@ def judge(
     if command is Command.RUN:
         return _may_run(run, checklist, located, situation, alternative, danger)
     if command is Command.ANSWER and not isinstance(item.steps[0].step.action, Answer):
-        return Verdict(False, "this item takes no answer; attest it (space)")
+        by_hand = isinstance(item.steps[0].step.action, Manual)
+        return Verdict(False, f"this item takes no answer; {'attest it (space)' if by_hand else 'r runs it'}")
     if command is Command.ATTEST and isinstance(item.steps[0].step.action, Answer):
         return Verdict(False, "this item is answered with a value (a), not ticked")
     why = run.record(item.id).refusal(MOVES[command], reason="x" * 40, required=item.required)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -155,7 +156,8 @@ class MigconsoleApp(Themed, Openings):
         # What only the clock speaks against is asked about on the way, after the way of doing it was chosen.
         if not judged.allowed and not (judged.asks and id == "run"):
             more = f" (o: {judged.how or OUT_OF_ORDER}, with a reason)" if judged.overridable else ""
-            self.hint(f"{command.title}: {judged.reason}{more}")
+            still = partial(self._stands, id, judged.reason)
+            self.hint(f"{command.title}: {judged.reason}{more}", still)
             return
         screen = next((s for s in reversed(self.screen_stack) if hasattr(s, f"command_{id}")), None)
         if hasattr(self, f"command_{id}"):
@@ -166,6 +168,10 @@ class MigconsoleApp(Themed, Openings):
             main = next(s for s in self.screen_stack if isinstance(s, MainScreen))
             name = ELSEWHERE.get(id, id)
             self.perform(getattr(Operations(self, main), name)(context))
+
+    def _stands(self, id: str, reason: str) -> bool:
+        """Whether a command is still refused for the same reason."""
+        return commands.verdict(BY_ID[id], self.context()).reason == reason
 
     def perform(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run work that outlives a screen; what goes wrong is said, and stays said until acknowledged."""
@@ -205,11 +211,17 @@ class MigconsoleApp(Themed, Openings):
                 return found[0]
         return None
 
-    def hint(self, text: str) -> None:
-        """Say something in the status row until the next hint."""
+    def hint(self, text: str, holds: Callable[[], bool] | None = None) -> None:
+        """Say something in the status row until the next hint, or for as long as it ``holds``."""
         status = self._status()
         if status is not None:
-            status.hint(text)
+            status.hint(text, holds)
+
+    def alert(self, text: str, *, grave: bool = True) -> None:
+        """The same so that nobody overlooks it."""
+        status = self._status()
+        if status is not None:
+            status.alert(text, grave=grave)
 
     def trouble(self, error: MigconsoleError) -> None:
         """An error: sticky in the status row, and whole in a dialog."""

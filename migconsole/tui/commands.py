@@ -258,7 +258,7 @@ COMMANDS: tuple[UiCommand, ...] = (
     _c("bottom", "G end", "bottom", "Last line", _GO, _T),
     _c("page_down", "pagedown", "page down", "One page down", _GO, _T),
     _c("page_up", "pageup", "page up", "One page up", _GO, _T),
-    _c("next_actionable", "full_stop", "next", "Next item that can be done", _GO, _R, _in_run),
+    _c("next_actionable", "full_stop", "next", "Next item that can be done", _GO, _R, _in_run, footer=5),
     _c("next_problem", "right_square_bracket", "next problem", "Next failed or unknown item", _GO, _T, _in_run),
     _c("previous_problem", "left_square_bracket", "previous problem", "Previous such item", _GO, _T, _in_run),
     _c("filter", "slash", "filter", "Text, :failed :mine :open :sql :run", _GO, _T, _in_run, footer=6),

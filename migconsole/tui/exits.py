@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from textual.app import App
@@ -28,6 +28,8 @@ class Exits(App[int]):
     session: Session | None
     clock: Clock
     _opened = False
+    fleeting = False
+    """Whether what is shown is removed when the console ends, as a demo is."""
 
     def perform(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run work that outlives a screen."""
@@ -37,8 +39,12 @@ class Exits(App[int]):
         """Show a dialog and wait for its answer."""
         raise NotImplementedError
 
-    def hint(self, text: str) -> None:
-        """Say something in the status row."""
+    def hint(self, text: str, holds: Callable[[], bool] | None = None) -> None:
+        """Say something in the status row, for as long as it ``holds``."""
+        raise NotImplementedError
+
+    def alert(self, text: str, *, grave: bool = True) -> None:
+        """The same so that nobody overlooks it."""
         raise NotImplementedError
 
     def toast(self, text: str, severity: Any = "information") -> None:
@@ -57,7 +63,7 @@ class Exits(App[int]):
             self.perform(self._ask_to_leave(self.session))
 
     async def _ask_to_leave(self, session: Session) -> None:
-        dialog = quit_dialog(session, self.clock)
+        dialog = quit_dialog(session, self.clock, fleeting=self.fleeting)
         dialog.add_class("leaving")
         answer = await self.ask(dialog)
         if answer == "leave":
@@ -88,7 +94,7 @@ class Exits(App[int]):
             self.perform(self._ask_what(self.session))
 
     async def _ask_what(self, session: Session) -> None:
-        dialog = interrupt_dialog(session, self.clock)
+        dialog = interrupt_dialog(session, self.clock, fleeting=self.fleeting)
         dialog.add_class("leaving")
         answer = await self.ask(dialog)
         main = next(s for s in self.screen_stack if isinstance(s, MainScreen))

@@ -29,7 +29,8 @@ def farewell(app: MigconsoleApp) -> list[str]:
         state = f"{running} running" if running else session.run.ending or "nothing running"
         problems = f", {count.problems} to resolve" if count.problems else ""
         lines.append(f"{sanitise_line(session.run.title)}: {count.done} of {count.total} done{problems}, {state}")
-        lines.append(f"Run: {session.directory}   (migconsole resume)")
+        if not app.fleeting:
+            lines.append(f"Run: {session.directory}   (migconsole resume)")
     if app.failure is not None:
         lines.append(sanitise(str(app.failure)))
     if app.log_path is not None:
@@ -47,8 +48,9 @@ def run_console(
     theme: str = "",
     mouse: bool = True,
     state_directory: Path | None = None,
+    fleeting: bool = False,
 ) -> int:
-    """Run the full screen and return the process exit code.
+    """Run the full screen and return the process exit code. ``fleeting``: the run is removed when it ends.
 
     ``start`` makes the session to open, None shows the runs screen of ``library``. Whatever ``start`` raises is raised
     before the terminal is touched.
@@ -65,6 +67,7 @@ def run_console(
             theme=theme or theming.DEFAULT,
             state_directory=state_directory,
         )
+        app.fleeting = fleeting
         await app.run_async(mouse=mouse)
         with contextlib.suppress(OSError):  # the terminal may be what went away
             for line in farewell(app):

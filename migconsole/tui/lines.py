@@ -71,8 +71,8 @@ def cut(texts: Sequence[tuple[str, str]], width: int) -> list[tuple[str, str]]:
     return out
 
 
-def hang(label: tuple[str, str], text: str, style: str, width: int) -> list[tuple[str, str]]:
-    """A label and a text beside it whose further rows begin under its first one.
+def hang(label: tuple[str, str], text: str, style: str, width: int, before: int = 0) -> list[tuple[str, str]]:
+    """A label and a text beside it whose further rows begin under its first one, ``before`` cells further right.
 
     >>> hang(("undo  ", "$muted"), "none is known", "", 24)
     [('undo  ', '$muted'), ('none is known', '')]
@@ -83,7 +83,7 @@ def hang(label: tuple[str, str], text: str, style: str, width: int) -> list[tupl
         for line in text.split("\n")
         for row in textwrap.wrap(line, max(16, width - indent), break_on_hyphens=False) or [""]
     ]
-    return [label, (("\n" + " " * indent).join(rows), style)]
+    return [label, (("\n" + " " * (before + indent)).join(rows), style)]
 
 
 def _join(parts: Sequence[Part], gap: str) -> list[tuple[str, str]]:

@@ -17,6 +17,9 @@ from migconsole.tui.screens.health.ports import HealthAccess
 from migconsole.tui.screens.main import MainScreen
 from migconsole.tui.screens.runs import RunsScreen
 
+GRAVE = frozenset({"failed", "regressed", "alarm", "tripwire"})
+"""Occasions that something has gone wrong; the others only want somebody to look up."""
+
 
 class Openings(Exits):
     """The part of the application that knows which run is open. ``failure`` is why one could not be."""
@@ -84,11 +87,11 @@ class Openings(Exits):
 
     def ring(self, occasion: Occasion) -> None:
         """Make somebody look up: a bell, and a message of the terminal where it knows them (OSC 9)."""
-        text = sanitise_line(f"{occasion.name}: {occasion.text}", 160)
+        text = sanitise_line(occasion.text, 160)
         self.bell()
         if self._driver is not None and not self.is_headless:
             self._driver.write(f"\x1b]9;migconsole {text}\x07")
-        self.hint(text)
+        self.alert(text, grave=occasion.name in GRAVE)
 
     def command_open_run(self) -> None:
         """Open the chosen run, or start the chosen checklist."""

@@ -57,8 +57,11 @@ class RunLibrary:
         return await opening.create(str(checklist), self._options)
 
 
-def show(start: Opening | None, options: Options, *, leave_watcher: bool = True) -> int:
-    """Open a session in the full screen, the runs screen without one; returns the exit code."""
+def show(start: Opening | None, options: Options, *, leave_watcher: bool = True, fleeting: bool = False) -> int:
+    """Open a session in the full screen, the runs screen without one; returns the exit code.
+
+    ``fleeting``: what is shown is removed afterwards, and whoever leaves is told.
+    """
     from migconsole.tui.launch import run_console  # noqa: PLC0415 - headless use must not load the screen library
 
     palettes, problems = load_palettes()
@@ -71,6 +74,7 @@ def show(start: Opening | None, options: Options, *, leave_watcher: bool = True)
         theme=options.theme,
         mouse=options.mouse,
         state_directory=state_directory(options.state_dir),
+        fleeting=fleeting,
     )
 
 
@@ -154,6 +158,9 @@ def demo(scenario: str, *, keep: bool, headless_run: bool, options: Options, say
             mouse=options.mouse,
         )
 
+        if prepared.come_back and not headless_run:
+            say(prepared.come_back)  # already here: a console that is killed says nothing any more
+
         async def start() -> Session:
             return await opening.create("prisma", chosen)
 
@@ -166,7 +173,7 @@ def demo(scenario: str, *, keep: bool, headless_run: bool, options: Options, say
             )
             code = asyncio.run(headless(start, allowed, say))
         else:
-            code = show(start, chosen, leave_watcher=False)
+            code = show(start, chosen, leave_watcher=False, fleeting=not keep)
     if prepared.come_back:
         say(prepared.come_back)
     return code

@@ -202,3 +202,19 @@ async def test_a_run_that_cannot_be_opened_is_said_after_leaving(tmp_path: Path)
         await eventually(lambda: app._exit)
     assert app.return_code == EXIT_FAILED
     assert farewell(app) == ["The journal cannot be read\n[/foo] damaged page\nRestore it from a copy."]
+
+
+async def test_leaving_a_demo_says_that_everything_ends_with_it(tmp_path: Path) -> None:
+    async with console(running_world(tmp_path)) as c:
+        c.app.fleeting = True
+        await c.press("q")
+        dialog = await c.shown(ChoiceDialog)
+        assert "everything is removed" in c.text()
+        assert "resume" not in c.text()
+        await c.press("enter")
+        await c.shown(MainScreen)
+        await c.press("q")
+        assert await c.shown(ChoiceDialog) is not dialog, "the demo is ended by its letter alone"
+        await c.pilot.press("l")
+        await eventually(lambda: c.app._exit)
+    assert not any("resume" in line for line in farewell(c.app))

@@ -16,7 +16,7 @@ from migconsole.domain.items import ItemState
 from migconsole.domain.times import stamp
 from migconsole.tui.decisions import example
 from migconsole.tui.screens.dialogs.bar import AttestBar
-from migconsole.tui.screens.dialogs.base import FormDialog
+from migconsole.tui.screens.dialogs.base import ChoiceDialog, FormDialog
 from migconsole.tui.screens.dialogs.confirm import ConfirmDialog
 from tests.tui.driving import console
 from tests.tui.fakes import World, checklist
@@ -234,3 +234,53 @@ async def test_late_and_overdue_come_with_the_clock_and_not_only_with_events(tmp
         world.hands.forward(4 * 60 + 61)
         await c.until(lambda: "late" in c.text())
         assert len(world.journal.events) == heads, "nothing happened but time"
+
+
+def _failed(path: Path) -> World:
+    world = World(path)
+    world.started("cache", danger="mutating")
+    world.ended("cache", "failed", reasons=["exit: expected 0, got 1"])
+    return world
+
+
+async def test_after_a_failure_the_footer_names_the_ways_on_before_all_else(tmp_path: Path) -> None:
+    async with console(_failed(tmp_path), size=(80, 24)) as c:
+        await c.shown(ChoiceDialog)
+        await c.press("escape")
+        await c.until(lambda: c.text().splitlines()[-1].startswith(" R go on"))
+        await c.press("R")
+        await c.go("cache")
+        await c.until(lambda: "r run  w ok with issues  F force  B roll back" in c.text().splitlines()[-1])
+        assert "? help  q leave" in c.text().splitlines()[-1]
+
+
+async def test_why_a_key_does_nothing_is_said_only_for_as_long_as_it_is_so(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.half_way()
+    async with console(world, size=(80, 24)) as c:
+        await c.go("apply")
+        await c.press("r")
+        assert c.status == "run: it is running"
+        await c.press("2", "1")
+        assert c.status == "run: it is running"
+        world.ended("apply", "failed", number=2)
+        await c.until(lambda: c.state("apply") is ItemState.FAILED)
+        await c.until(lambda: "it is running" not in c.status)
+
+
+async def test_the_cursor_leaves_what_comes_next_in_sight(tmp_path: Path) -> None:
+    async with console(World(tmp_path), size=(80, 24)) as c:
+        tree = c.main.steps
+        for _ in range(len(tree.rows)):
+            await c.press("j")
+            index = next(i for i, row in enumerate(tree.rows) if row.key == tree.cursor_key)
+            below = tree.scroll_offset.y + tree.size.height - 1 - index
+            assert below >= min(3, len(tree.rows) - 1 - index)
+
+
+async def test_a_resumed_run_shows_the_keys_of_its_question_at_80_columns(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.half_way(console="another")
+    async with console(world, size=(80, 24)) as c:
+        await c.shown(ChoiceDialog)
+        assert "the letters choose" in c.text()

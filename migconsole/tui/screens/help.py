@@ -16,7 +16,7 @@ from migconsole.domain.items import ItemState
 from migconsole.domain.text import sanitise_line
 from migconsole.engine.palette import status_slot
 from migconsole.tui.commands import Context, in_scope, label, verdict
-from migconsole.tui.lines import cut
+from migconsole.tui.lines import hang
 
 HINTS = (
     "Enter never says yes to something dangerous; dialogs spell their keys.",
@@ -54,8 +54,8 @@ class HelpScreen(ModalScreen[None]):
         self.query_one("#dialog").border_title = "Help"
 
     def _text(self) -> Content:
-        # What the dialog's style leaves of the screen without frame, padding, scrollbar and the two columns before.
-        room = min(110, self.app.size.width * 94 // 100) - 7 - 31
+        # What the dialog's style leaves of the screen without frame, padding and scrollbar.
+        room = min(110, self.app.size.width * 94 // 100) - 7
         texts: list[tuple[str, str]] = []
         commands = sorted(in_scope(self._about), key=lambda c: _ORDER.index(c.group))
         for group, members in groupby(commands, key=lambda c: c.group):
@@ -63,13 +63,11 @@ class HelpScreen(ModalScreen[None]):
             for command in members:
                 judged = verdict(command, self._about)
                 keys = " ".join(label(key) for key in command.keys)
-                texts += [(f"  {keys:<12}", "bold" if judged.allowed else "$muted")]
-                texts.append((f"{command.title:<17}", "" if judged.allowed else "$muted"))
-                if judged.allowed:
-                    texts.append((f"{command.help}\n", "$muted"))
-                else:
-                    texts += cut([("not now: ", "$caution"), (sanitise_line(judged.reason), "$caution")], room)
-                    texts.append(("\n", ""))
+                texts.append((f"  {keys:<12}", "bold" if judged.allowed else "$muted"))
+                title = (f"{command.title:<17}", "" if judged.allowed else "$muted")
+                words = command.help if judged.allowed else f"not now: {sanitise_line(judged.reason)}"
+                texts += hang(title, words, "$muted" if judged.allowed else "$caution", room - _KEYS, _KEYS)
+                texts.append(("\n", ""))
             texts.append(("\n", ""))
         texts.append(("States\n", "bold $accent"))
         for state in ItemState:
@@ -78,13 +76,17 @@ class HelpScreen(ModalScreen[None]):
                 (f"{_STATES[state]}\n", "$muted"),
             ]
         texts.append(("\nGood to know\n", "bold $accent"))
-        texts += [(f"  · {hint}\n", "") for hint in HINTS]
+        for hint in HINTS:
+            texts += [*hang(("  · ", ""), hint, "", room), ("\n", "")]
         return Content.assemble(*texts)
 
     def action_back(self) -> None:
         """Close."""
         self.dismiss(None)
 
+
+_KEYS = 14
+"""Cells of the column of keys."""
 
 _ORDER = ("Item", "Output", "Health", "Rollback", "Move", "Run", "Lists", "Screen")
 _STATES = {

@@ -12,6 +12,7 @@ from textual.content import Content
 from textual.widget import Widget
 
 from migconsole.domain.checklist import Item
+from migconsole.domain.readings import Level
 from migconsole.domain.run import overall
 from migconsole.domain.text import sanitise_line
 from migconsole.engine.session import Session
@@ -157,6 +158,7 @@ class MainScreen(ChecklistKeys, OutputKeys):
             self.output.update_run()
             self._notice_crossing()
             self.status.standing(self.session.problem or "; ".join(self.session.run.changed))
+            self.status.review()
             self.describe()
 
     def _notice_crossing(self) -> None:
@@ -186,7 +188,9 @@ class MainScreen(ChecklistKeys, OutputKeys):
         self.query_one(HealthStrip).show(strip.strip(look, self._history, source.watcher(), alarms, problem))
         if (alarm := self._bell.fresh(alarms)) is not None:
             self.app.bell()
-            self.status.hint(f"{alarm.level}: {alarm.message} (D shows the database)")
+            self.status.alert(
+                f"{alarm.level}: {alarm.message} (D shows the database)", grave=alarm.level is Level.CRITICAL
+            )
 
     def on_tick(self, message: Tick) -> None:
         """Clocks."""

@@ -81,7 +81,9 @@ class SignOffScreen(Screen[None]):
         session, run = self.session, self.session.run
         found = self._found()
         deviations = self.query_one("#deviations", RowList)
-        deviations.show([_deviation(number, entry) for number, entry in enumerate(found)] or [_none()])
+        deviations.show(
+            [_deviation(number, entry) for number, entry in enumerate(found)] or [_none(bool(run.ended_at))]
+        )
         deviations.border_title = Content(f"Deviations that stand · {len(found)}")
         signing = session.signing
         superseded = signing.state.superseded
@@ -174,7 +176,9 @@ class SignOffScreen(Screen[None]):
             await self.session.signing.close()
 
 
-def _none() -> Entry:
+def _none(ended: bool) -> Entry:
+    if not ended:
+        return Entry("", lambda width: Content.styled(" none so far: the run goes on", "$muted"))
     return Entry("", lambda width: Content.styled(" none: every line was done as the checklist has it", "$good"))
 
 

@@ -24,6 +24,9 @@ from migconsole.tui import format, rows
 from migconsole.tui.commands import Scope, bindings
 from migconsole.tui.rows import Match, Row, RowKind
 
+_AROUND = 3
+"""Rows kept in sight above and below the cursor: what was done last, and what comes next."""
+
 _STATUS = {state: f"checklist--{status_slot(state)}" for state in ItemState}
 
 
@@ -191,8 +194,13 @@ class ChecklistTree(ScrollView, can_focus=True):
     def _set(self, index: int) -> None:
         self._index = index
         self._announce()
-        self.scroll_to_region(Region(0, index, 1, 1), animate=False)
+        self._keep_in_view()
         self.refresh()
+
+    def _keep_in_view(self) -> None:
+        around = min(_AROUND, max(0, (self.size.height - 1) // 2))
+        first, last = max(0, self._index - around), min(len(self.rows) - 1, self._index + around)
+        self.scroll_to_region(Region(0, first, 1, last - first + 1), animate=False)
 
     def _announce(self) -> None:
         row = self.cursor
@@ -212,7 +220,7 @@ class ChecklistTree(ScrollView, can_focus=True):
         """Keep the width and the cursor in view."""
         self.virtual_size = Size(self.size.width, len(self.rows))
         if self.rows:
-            self.call_after_refresh(self.scroll_to_region, Region(0, self._index, 1, 1), animate=False)
+            self.call_after_refresh(self._keep_in_view)
 
     # -- drawing --------------------------------------------------------------------------------------------------
 

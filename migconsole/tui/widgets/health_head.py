@@ -57,9 +57,11 @@ class HealthTabs(PaintedLines):
             self._places.append((at, at + length, number))
             pieces += [first, second]
             at += length
-        if at + sum(cell_len(text) for text, _ in self._right) > width:
-            return (*fitted(pieces, min(at, width)), *fitted(self._right, max(0, width - at)))
-        return (*fitted(pieces, room), *self._right)
+        right = list(self._right)
+        if at + sum(cell_len(text) for text, _ in right) > width and len(right) > 1 and right[-1][0].startswith(" · "):
+            right.pop()
+        room = max(0, width - sum(cell_len(text) for text, _ in right))
+        return (*fitted(pieces, room), *fitted(right, width - room))
 
     def on_click(self, event: events.Click) -> None:
         """A click is the key."""
@@ -75,7 +77,7 @@ def watcher_text(state: WatcherState) -> tuple[tuple[str, str], ...]:
     cost = format.UNKNOWN if state.cost is None else f"{state.cost:.1%}".replace("%", " %")
     age = "" if state.age is None else f" · {health_values.age(state.age)}"
     style = "$caution" if state.problem else "$muted"
-    return ((f"mon {cost}{age} ", style),)
+    return ((f"mon {cost}", style), (f"{age} ", style))
 
 
 class HealthAlarms(PaintedLines):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from textual.app import RenderResult
 from textual.widget import Widget
 
@@ -19,6 +21,8 @@ class StatusBar(Widget):
         self._errors: list[str] = []
         self._standing = ""
         self._hint = ""
+        self._mark = ("", "")
+        self._holds: Callable[[], bool] | None = None
 
     def error(self, text: str) -> None:
         """Keep an error on screen until it is acknowledged."""
@@ -32,10 +36,20 @@ class StatusBar(Widget):
         self._standing = sanitise_line(text)
         self.refresh()
 
-    def hint(self, text: str) -> None:
-        """Say something that may be overlooked."""
-        self._hint = sanitise_line(text)
+    def hint(self, text: str, holds: Callable[[], bool] | None = None) -> None:
+        """Say something that may be overlooked. ``holds`` is asked by ``review`` whether it is still true."""
+        self._hint, self._mark, self._holds = sanitise_line(text), ("", ""), holds
         self.refresh()
+
+    def alert(self, text: str, *, grave: bool = True) -> None:
+        """Say something that nobody should overlook; it gives way like a hint. ``grave``: something has gone wrong."""
+        self.hint(text)
+        self._mark = (" ✘ ", "bold $danger") if grave else (" ▲ ", "bold $caution")
+
+    def review(self) -> None:
+        """Drop a hint that is no longer true: why a key did nothing is nothing that lasts."""
+        if self._hint and self._holds is not None and not self._holds():
+            self.hint("")
 
     def acknowledge(self) -> bool:
         """Drop the oldest error, or the hint; False when there was nothing to drop."""
@@ -43,7 +57,7 @@ class StatusBar(Widget):
         if self._errors:
             self._errors.pop(0)
         else:
-            self._hint = ""
+            self.hint("")
         self.refresh()
         return dropped
 
@@ -61,4 +75,7 @@ class StatusBar(Widget):
             return spread(left, [part(f"{more}esc acknowledges ", "$muted", 8)], width, gap=" ")
         if self._standing:
             return spread([part(" ▲ ", "bold $caution", 9), part(self._standing, "$caution", 10)], [], width, gap=" ")
+        mark, style = self._mark
+        if mark and self._hint:
+            return spread([part(mark, style, 9), part(self._hint, style, 10)], [], width, gap="")
         return spread([part(" ", "", 9), part(self._hint, "$muted", 10)], [], width, gap="")

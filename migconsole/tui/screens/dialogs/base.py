@@ -120,6 +120,16 @@ class Choice:
     disabled: str = ""
 
 
+def _named(choices: Sequence[Choice]) -> str:
+    """Which keys choose.
+
+    >>> _named([Choice("", "1", ""), Choice("", "2", "")]), _named([Choice("", "b", "back")])
+    ('the numbers choose', 'the letters choose')
+    """
+    numbers = all(choice.key.isdigit() for choice in choices if choice.key)
+    return f"the {'numbers' if numbers else 'letters'} choose"
+
+
 class ChoiceRow(Widget, can_focus=True):
     """A line that can be chosen."""
 
@@ -180,7 +190,7 @@ class ChoiceDialog(Dialog[str]):
         default: str = "",
         danger: bool = False,
     ) -> None:
-        keys = "the letters choose · enter takes the marked line · esc back"
+        keys = f"{_named(choices)} · enter takes the marked line · esc back"
         risky = danger or any(choice.danger for choice in choices)
         super().__init__(title, body, clock, danger=danger, keys=keys, dead=DEAD if risky else BRIEF)
         self._choices = choices
@@ -203,8 +213,12 @@ class ChoiceDialog(Dialog[str]):
 
     def _fit(self) -> None:
         rows = sum(row.rows for row in self.query(ChoiceRow))
-        # What stays around them: frame, padding, the text and the keys with their margins.
-        self.query_one("#choices").styles.height = min(rows, max(3, self.app.size.height * 92 // 100 - 9))
+        # What stays around them: frame, padding, the keys, and the margins of keys and text.
+        room = self.app.size.height * 92 // 100 - 6
+        rows = min(rows, max(3, room - 3))
+        self.query_one("#choices").styles.height = rows
+        self.query_one("#dialog-body").styles.max_height = max(1, room - rows)
+        self.call_after_refresh(self.say_more)
 
     def on_key(self, event: events.Key) -> None:
         """A letter takes its answer."""
@@ -274,8 +288,9 @@ class FormDialog(Dialog[dict[str, str]]):
             yield Static("", id=f"check-{field.id}", classes="field-check", markup=False)
 
     def on_mount(self) -> None:
-        """Say at once what is missing."""
+        """Say at once what is missing. What is offered in the first field is marked: typing takes its place."""
         super().on_mount()
+        self.query_one(f"#field-{self._fields[0].id}", Input).action_select_all()
         self._judge()
 
     def on_input_changed(self) -> None:

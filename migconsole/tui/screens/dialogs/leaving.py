@@ -24,21 +24,24 @@ _ROW = 66
 
 _STAY = Choice("stay", "b", "stay")
 
+_FLEETING = "The demo ends with this console: its server, its files and this run are removed (--keep keeps them)."
+
 
 def _names(session: Session, running: Sequence[Attempt]) -> str:
     return ", ".join(f"“{sanitise_line(session.located(attempt.item).item.title, 50)}”" for attempt in running)
 
 
-def quit_dialog(session: Session, clock: Clock) -> ChoiceDialog:
-    """Stay is the default; what runs goes on unless it is stopped on purpose."""
+def quit_dialog(session: Session, clock: Clock, *, fleeting: bool = False) -> ChoiceDialog:
+    """Stay is the default; what runs goes on unless it is stopped on purpose. ``fleeting``: nothing outlives it."""
     running = list(session.run.running())
     if not running:
         text = "Nothing is running. The run stays open: migconsole resume comes back to it."
+        text = f"Nothing is running. {_FLEETING}" if fleeting else text
         return ChoiceDialog("Leave?", text, [_STAY, Choice("leave", "l", "leave")], clock)
     names = _names(session, running)
     choices = [
         _STAY,
-        Choice("leave", "l", "leave it running", "the command goes on without a console; resume follows it again"),
+        _leave("the command goes on without a console; resume follows it again", fleeting),
         Choice(
             "stop", "s", "stop it", "walks the stop ladder first; then leave", danger=True, disabled=_not_here(session)
         ),
@@ -46,7 +49,7 @@ def quit_dialog(session: Session, clock: Clock) -> ChoiceDialog:
     return ChoiceDialog("Leave while something runs?", f"Running: {names}.", choices, clock, danger=True)
 
 
-def interrupt_dialog(session: Session, clock: Clock) -> ChoiceDialog:
+def interrupt_dialog(session: Session, clock: Clock, *, fleeting: bool = False) -> ChoiceDialog:
     """What ctrl+c means here is asked, never guessed."""
     names = _names(session, list(session.run.running()))
     why = _not_here(session)
@@ -54,9 +57,15 @@ def interrupt_dialog(session: Session, clock: Clock) -> ChoiceDialog:
         Choice("stay", "b", "back"),
         Choice("hold", "p", "hold the run", "what runs goes on, nothing that changes anything starts", disabled=why),
         Choice("cancel", "c", "cancel the command", "opens the stop ladder", danger=True, disabled=why),
-        Choice("leave", "l", "leave it running", "closes this console; the command goes on"),
+        _leave("closes this console; the command goes on", fleeting),
     ]
     return ChoiceDialog("ctrl+c", f"Running: {names}.", choices, clock)
+
+
+def _leave(words: str, fleeting: bool) -> Choice:
+    if fleeting:
+        return Choice("leave", "l", "end the demo", "the command ends with it, and everything is removed", danger=True)
+    return Choice("leave", "l", "leave it running", words)
 
 
 def _not_here(session: Session) -> str:

@@ -95,7 +95,7 @@ class LogTab(Vertical):
         follow = "following" if self.view.following else "not following (f, End)"
         path = sanitise_line(str(self._output.path), 120)
         note = f" · {sanitise_line(self._output.note, 80)}" if self._output.note else ""
-        self.query_one("#health-log-state", Static).update(Content(f" {path} · {what} · {follow}{note}"))
+        self.query_one("#health-log-state", Static).update(Content(f" {what} · {follow}{note} · {path}"))
 
     def on_unmount(self) -> None:
         """Let go of the file."""

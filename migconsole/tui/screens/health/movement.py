@@ -41,7 +41,7 @@ def progress(look: Look) -> Sheet:
         tuple(rows),
         (Source("progress_index"), Source("progress_other"), Source("rewrite_eta", "F")),
         readings,
-        empty="no index build, vacuum, analyse, cluster, copy, base backup or table rewrite is running",
+        empty="nothing is built, vacuumed, analysed, copied, backed up or rewritten now",
         phase=look.phase,
         held=held_back(look),
     )

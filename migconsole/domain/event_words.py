@@ -132,7 +132,7 @@ def _held(data: Any, known: Names) -> str:
 
 def _alarm(data: Any, known: Names) -> str:
     if data.get("change") == "cleared":
-        return f"alarm over: {data.get('probe', '')}"
+        return f"over: {data.get('message') or data.get('probe', '')}"
     return f"{data.get('level', '')}: {data.get('message') or data.get('probe', '')}"
 
 

@@ -39,8 +39,8 @@ class Context:
     """What decides whether a command is possible: the screen, the pane and the item under the cursor.
 
     ``waiting`` is set after a resume until the operator has said that work goes on. ``attempt`` is the number of the
-    attempt whose output is shown (0: none). ``health`` is set where there is something to show on the health screen;
-    ``reasons`` are that screen's own: command → why not now.
+    attempt whose output is shown (0: none), ``shown`` its item: not always the one under the cursor. ``health`` is set
+    where there is something to show on the health screen; ``reasons`` are that screen's own: command → why not now.
     """
 
     screen: str = "main"
@@ -49,10 +49,18 @@ class Context:
     item: Item | None = None
     alternative: int = 0
     attempt: int = 0
+    shown: str = ""
     waiting: bool = False
     library: bool = False
     health: bool = False
     reasons: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def read(self) -> str:
+        """The item whose attempts are meant: the one whose output is being read, else the one under the cursor."""
+        if self.pane == "output" and self.shown:
+            return self.shown
+        return self.item.id if self.item is not None else ""
 
 
 Rule = Callable[[Context], Verdict]
@@ -142,9 +150,9 @@ def _start_work(context: Context) -> Verdict:
 
 
 def _attempts(context: Context) -> Verdict:
-    if not context.session or not context.item:
+    if not context.session or not (context.item or context.read):
         return _on_item(context)
-    if context.session.run.record(context.item.id).attempts:
+    if context.session.run.record(context.read).attempts:
         return ALLOWED
     return _no("nothing has been run here yet")
 

@@ -53,6 +53,8 @@ def _front(context: Context) -> tuple[str, ...]:
         return ("start_work",)
     if session.run.ended_at:
         return ("sign_off",)
+    if not session.driving and not session.read_only:
+        return ("hand_over",)
     if context.item is not None and not context.item.items and session.run.state_of(context.item).problem:
         return _READING_ON if context.pane == "output" else _WAYS_ON
     return ()
@@ -66,4 +68,6 @@ def _caption(command: UiCommand, context: Context) -> str:
     session = context.session
     if command.id == "hold" and session is not None and session.run.hold:
         return "release"
+    if command.id == "hand_over" and session is not None and not session.driving:
+        return "take over"
     return command.title

@@ -269,7 +269,7 @@ class Operations(Conducting, Rollbacks, ByHandOperations):
 
     async def evidence(self, context: Context) -> None:
         """Every attempt of the item; one can be opened in the output pane."""
-        item = self._item(context)
+        item = self._session.located(context.read).item
         number = await self._app.ask(EvidenceDialog(self._session, item, self._clock))
         if number is not None:
             self._screen.output.show(item.id, number)

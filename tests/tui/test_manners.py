@@ -18,6 +18,7 @@ from migconsole.tui.decisions import example
 from migconsole.tui.screens.dialogs.bar import AttestBar
 from migconsole.tui.screens.dialogs.base import ChoiceDialog, FormDialog
 from migconsole.tui.screens.dialogs.confirm import ConfirmDialog
+from migconsole.tui.screens.dialogs.evidence import EvidenceDialog
 from tests.tui.driving import console
 from tests.tui.fakes import World, checklist
 
@@ -284,3 +285,44 @@ async def test_a_resumed_run_shows_the_keys_of_its_question_at_80_columns(tmp_pa
     async with console(world, size=(80, 24)) as c:
         await c.shown(ChoiceDialog)
         assert "the letters choose" in c.text()
+
+
+async def test_a_console_that_watches_stands_where_work_is_and_offers_to_take_over(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.journal.holder, world.journal.free = "another", False
+    for settled in ("target", "window"):
+        world.moved(settled, "attest", value="2h", variable="")
+    async with console(world, size=(80, 24)) as c:
+        await c.until(lambda: c.text().splitlines()[-1].startswith(" H take over"))
+        assert c.main.steps.cursor_key == "disk"
+
+
+async def test_the_keys_of_attempts_mean_the_output_that_is_read(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.half_way()
+    async with console(world, size=(80, 24)) as c:
+        await c.go("apply")
+        await c.press("2")
+        c.main.steps.go("notify")
+        await c.until(lambda: c.main.output.current == ("apply", 2) and c.main.pane == "output")
+        await c.press("<")
+        await c.until(lambda: c.main.output.current == ("apply", 1))
+        assert "✘ Run migration script" in c.text(), "the tab of an attempt that failed is marked"
+        await c.press("e")
+        await c.shown(EvidenceDialog)
+        assert "Attempt 2" in c.text()
+
+
+async def test_a_click_opens_the_tab_that_is_under_it(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.half_way()
+    async with console(world) as c:
+        await c.go("apply")
+        c.main.output.show("apply", 1)
+        await c.until(lambda: "✘ Run migration script" in c.text())
+        row = next(line for line in c.text().splitlines() if "✘ Run migration script" in line)
+        second = row.index("✘") - c.main.query_one("#output-tabs").region.x
+        await c.pilot.click("#output-tabs", offset=(2, 0))
+        await c.until(lambda: c.main.output.current == ("apply", 2))
+        await c.pilot.click("#output-tabs", offset=(second, 0))
+        await c.until(lambda: c.main.output.current == ("apply", 1))

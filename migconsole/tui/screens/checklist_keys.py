@@ -105,17 +105,22 @@ class ChecklistKeys(Screen[None]):
         """Next item to act on."""
         self.jump_actionable()
 
-    def jump_actionable(self, from_start: bool = False) -> None:
+    def jump_unsettled(self) -> bool:
+        """To the first line that is not dealt with yet, for who may do nothing here; whether there is one."""
+        return self._seek(1, lambda item: not self.session.run.state_of(item).settled, "", from_start=True)
+
+    def jump_actionable(self, from_start: bool = False) -> bool:
         """To what failed, was interrupted or regressed, else to the next line that can be run, attested or answered.
 
         A failure comes first wherever it lies: a line that the watcher looks at can regress long after the cursor has
         passed it. Each failure is gone to once, so that one that stays does not keep the key from the lines after it.
+        Whether there was anything.
         """
         if not from_start and (row := self.steps.cursor) is not None and row.item is not None:
             self._went_to(row.item)
         if self._seek(1, self._fresh_problem, "", from_start=True):
-            return
-        self._seek(1, self._actionable, "" if from_start else self._nothing_else(), from_start)
+            return True
+        return self._seek(1, self._actionable, "" if from_start else self._nothing_else(), from_start)
 
     def _went_to(self, item: Item) -> None:
         self._failures_seen.add((item.id, self.session.run.record(item.id).since))

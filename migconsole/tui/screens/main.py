@@ -125,6 +125,7 @@ class MainScreen(ChecklistKeys, OutputKeys):
             item=item,
             alternative=self.alternative(item) if item else 0,
             attempt=self.output.current[1] if self.output.current else 0,
+            shown=self.output.current[0] if self.output.current else "",
             waiting=self.waiting,
         )
 
@@ -142,7 +143,7 @@ class MainScreen(ChecklistKeys, OutputKeys):
         self.redraw()
         self.look_at_health()
         if running is None or not self.steps.go(running.item):
-            self.jump_actionable(from_start=True)
+            _ = self.jump_actionable(from_start=True) or self.jump_unsettled()
 
     def on_run_changed(self, message: RunChanged) -> None:
         """The engine's state changed."""

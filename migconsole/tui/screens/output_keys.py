@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from textual.screen import Screen
 
-from migconsole.domain.checklist import Item
 from migconsole.engine.session import Session
+from migconsole.tui.commands import Context
 from migconsole.tui.screens.dialogs.bar import LineBar
 from migconsole.tui.widgets.attempts_pane import OutputPane
 from migconsole.tui.widgets.status_bar import StatusBar
@@ -22,8 +22,8 @@ class OutputKeys(Screen[None]):
         """The output pane."""
         return self.query_one("#output", OutputPane)
 
-    def item(self) -> Item | None:
-        """The item under the cursor."""
+    def context(self) -> Context:
+        """What is shown, and what is under the cursor."""
         raise NotImplementedError
 
     def command_search(self) -> None:
@@ -90,18 +90,14 @@ class OutputKeys(Screen[None]):
         self._step_attempt(1)
 
     def _step_attempt(self, step: int) -> None:
-        item = self.item()
-        if item is None:
+        item = self.context().read
+        if not item:
             return
-        numbers = [attempt.number for attempt in self.session.run.record(item.id).attempts]
+        numbers = [attempt.number for attempt in self.session.run.record(item).attempts]
         current = self.output.current
-        at = (
-            numbers.index(current[1])
-            if current and current[0] == item.id and current[1] in numbers
-            else len(numbers) - 1
-        )
+        at = numbers.index(current[1]) if current and current[0] == item and current[1] in numbers else len(numbers) - 1
         wanted = at + step
         if 0 <= wanted < len(numbers):
-            self.output.show(item.id, numbers[wanted])
+            self.output.show(item, numbers[wanted])
         else:
             self.query_one("#status", StatusBar).hint("no later attempt" if step > 0 else "no earlier attempt")

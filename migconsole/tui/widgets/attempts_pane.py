@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from rich.cells import cell_len
 from textual import events
 from textual.app import ComposeResult, RenderResult
 from textual.binding import BindingType
@@ -22,6 +23,7 @@ from migconsole.tui import format
 from migconsole.tui.commands import Scope, bindings
 from migconsole.tui.format import Clock
 from migconsole.tui.item_text import attempt_text
+from migconsole.tui.lines import cut
 from migconsole.tui.widgets.output_view import OutputView
 
 Key = tuple[str, int]
@@ -41,6 +43,7 @@ class TabRow(Widget):
     def __init__(self) -> None:
         super().__init__(id="output-tabs")
         self._tabs: list[tuple[str, bool]] = []
+        self._ends: list[int] = []
 
     def show(self, tabs: list[tuple[str, bool]]) -> None:
         """Titles and which one is active."""
@@ -54,18 +57,20 @@ class TabRow(Widget):
             return Content("")
         room = max(8, self.content_size.width // len(self._tabs) - 3)
         texts: list[tuple[str, str]] = []
+        self._ends, at = [], 0
         for title, active in self._tabs:
-            short = title if len(title) <= room else title[: room - 1] + "…"
-            texts += [(f" {short} ", "bold underline $accent" if active else "$muted"), (" ", "")]
+            short = f" {cut([(title, '')], room)[0][0]} "
+            texts += [(short, "bold underline $accent" if active else "$muted"), (" ", "")]
+            at += cell_len(short) + 1
+            self._ends.append(at)
         return Content.assemble(*texts)
 
     def on_click(self, event: events.Click) -> None:
         """A click opens a tab."""
-        if self._tabs:
-            width = max(1, self.content_size.width // len(self._tabs))
-            pane = self.parent
-            if isinstance(pane, OutputPane):
-                pane.open_tab(min(len(self._tabs) - 1, event.x // width))
+        pane = self.parent
+        number = next((number for number, end in enumerate(self._ends) if event.x < end), None)
+        if isinstance(pane, OutputPane) and number is not None:
+            pane.open_tab(number)
 
 
 class OutputPane(Vertical):
@@ -215,6 +220,12 @@ class OutputPane(Vertical):
         assert self._session is not None
         return any(a.number == key[1] and a.running for a in self._session.run.record(key[0]).attempts)
 
+    def _outcome(self, key: Key) -> str:
+        """A mark for an attempt that did not end well, so that its tab is found."""
+        assert self._session is not None
+        ended = {attempt.number: attempt.outcome for attempt in self._session.run.record(key[0]).attempts}
+        return {"failed": "✘ ", "interrupted": "? "}.get(ended.get(key[1], ""), "")
+
     # -- what is said around it -----------------------------------------------------------------------------------
 
     def set_status(self, text: str, following: bool) -> None:
@@ -274,6 +285,6 @@ class OutputPane(Vertical):
         self.refresh_titles()
 
     def _tab_title(self, key: Key) -> str:
-        mark = "◐ " if self._is_running(key) else ""
+        mark = "◐ " if self._is_running(key) else self._outcome(key)
         number = f" #{key[1]}" if key[1] > 1 else ""
         return f"{mark}{self._title(key)}{number}"

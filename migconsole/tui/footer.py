@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from migconsole.tui.commands import Context, UiCommand, in_scope, removed, verdict
 
-MOST = 8
+MOST = 10
 
 LAST = ("help", "quit")
 """What stays everywhere: with these two everything else can be found, or left."""

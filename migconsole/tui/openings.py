@@ -20,6 +20,13 @@ from migconsole.tui.screens.runs import RunsScreen
 GRAVE = frozenset({"failed", "regressed", "alarm", "tripwire"})
 """Occasions that something has gone wrong; the others only want somebody to look up."""
 
+_THEN = {
+    "alarm": "D shows the database",
+    "tripwire": "X tells more, B rolls back",
+    "safe-abort-near": "O is the clock, B rolls back",
+}
+"""Which key is next after an occasion. What is done about a failure stands in the footer."""
+
 
 class Openings(Exits):
     """The part of the application that knows which run is open. ``failure`` is why one could not be."""
@@ -91,7 +98,8 @@ class Openings(Exits):
         self.bell()
         if self._driver is not None and not self.is_headless:
             self._driver.write(f"\x1b]9;migconsole {text}\x07")
-        self.alert(text, grave=occasion.name in GRAVE)
+        then = _THEN.get(occasion.name, "")
+        self.alert(f"{text} ({then})" if then else text, grave=occasion.name in GRAVE)
 
     def command_open_run(self) -> None:
         """Open the chosen run, or start the chosen checklist."""

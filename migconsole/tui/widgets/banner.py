@@ -31,6 +31,10 @@ def environment_class(environment: str) -> str:
     return {"staging": "-staging", "development": "-development", "test": "-development"}.get(name, "-production")
 
 
+_WIDE = 140
+"""From this width on the clock leaves room for words."""
+
+
 class Banner(Widget):
     """First row from what the *server* reports, second row from the run. Never from what the operator hopes."""
 
@@ -141,14 +145,14 @@ class Banner(Widget):
 
     def _time(self, session: Session, width: int) -> Content:
         """The clock, with what must not be overlooked beside it. How far the run is stands above the checklist then."""
-        right = self._pressing(session)
+        right = self._pressing(session, wide=width >= _WIDE)
         room = width - sum(piece.width + 2 for piece in right)
         clock = session.clock.at(self._clock.utc())
         ended = session.run.clock.server.of(session.run.ended_at)
         texts = clock_line(clock, room, session.clock.skew) if ended is None else ended_line(clock, ended)
         return spread([Part(tuple(texts), 20)], right, width)
 
-    def _pressing(self, session: Session) -> list[Part]:
+    def _pressing(self, session: Session, *, wide: bool = False) -> list[Part]:
         wires = session.tripwires.tripped()
         unseen = sum(record.state is WireState.TRIPPED for _, record in wires)
         count = overall(session.run, session.checklist)
@@ -157,7 +161,8 @@ class Banner(Widget):
             style = "bold reverse $danger" if unseen else "bold $danger"
             parts.append(part(f" ⚑ {len(wires)} tripped ", style, 10))
         if count.problems:
-            parts.append(part(f"✘ {count.problems} ", "bold $danger", 9))
+            words = " to resolve" if wide else ""
+            parts.append(part(f"✘ {count.problems}{words} ", "bold $danger", 9))
         return parts
 
     def _progress(self, session: Session, width: int) -> Content:

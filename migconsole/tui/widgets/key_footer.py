@@ -1,4 +1,4 @@
-"""The footer: at most eight keys that matter here; a key that cannot be used now is dimmed, help says why."""
+"""The footer: at most ten keys that matter here; a key that cannot be used now is dimmed, help says why."""
 
 from __future__ import annotations
 

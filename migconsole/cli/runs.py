@@ -15,6 +15,9 @@ from migconsole.errors import UsageError
 
 STRATEGIES = ("swap", "side-restore", "in-place", "app-only", "revert")
 
+_HEADLESS = ("attest_all", "answers", "alternatives", "allow", "confirm", "stop_after", "votes", "overrides", "watch")
+"""Parameters that make no sense with a screen."""
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -64,6 +67,13 @@ def _opening(command: F) -> F:
             click.option("--stop-after", metavar="ITEM", default="", help="Headless: end well after this item."),
             click.option(
                 "--vote", "votes", metavar="ROLE=GO:INITIALS", multiple=True, help="Headless: a role's vote at gates."
+            ),
+            click.option(
+                "--override",
+                "overrides",
+                metavar="ITEM=WHAT:REASON",
+                multiple=True,
+                help="Headless: run an item without the proof, beside a dump, past the last safe abort.",
             ),
             click.option("--watch", is_flag=True, help="Headless: start the background process that samples health."),
             click.option(
@@ -166,7 +176,7 @@ def _open(given: dict[str, Any], start: Callable[[], Awaitable[Any]], chosen: An
     from migconsole.wiring import surfaces  # noqa: PLC0415 - start-up time of the commands that need none of it
 
     if not given["headless"]:
-        for name in ("attest_all", "answers", "alternatives", "allow", "confirm", "stop_after", "votes", "watch"):
+        for name in _HEADLESS:
             if given[name]:
                 raise UsageError(f"--{name.replace('_', '-').rstrip('s')} goes with --headless")
         _demand_terminal("the same command with --headless")
@@ -181,6 +191,7 @@ def _open(given: dict[str, Any], start: Callable[[], Awaitable[Any]], chosen: An
         confirm=given["confirm"],
         stop_after=given["stop_after"],
         votes=_pairs(given["votes"], "--vote ROLE=GO:INITIALS"),
+        overrides=given["overrides"],
     )
     watch = chosen if given["watch"] else None
     sys.exit(asyncio.run(surfaces.headless(start, permissions, _say, watch=watch, back_out=back_out)))

@@ -48,7 +48,7 @@ class Verdict:
     """``reason`` is empty when allowed. ``overridable`` means: allowed with a typed reason of ``least`` characters.
 
     ``asks``: the reason is asked for at once: it is the operator's to decide and not a slip (the clock, a dump).
-    ``how`` says in a few words what overriding it would be.
+    ``hows`` says in a few words each what overriding it would be.
     """
 
     allowed: bool
@@ -56,7 +56,12 @@ class Verdict:
     overridable: bool = False
     least: int = 3
     asks: bool = False
-    how: str = ""
+    hows: tuple[str, ...] = ()
+
+    @property
+    def how(self) -> str:
+        """What overriding it would be, all of it."""
+        return ", ".join(self.hows)
 
     def overridden(self, reason: str) -> bool:
         """Whether a typed reason is enough to do it all the same."""
@@ -258,13 +263,15 @@ def _with_reason(
         return ALLOWED
     least = restore_gate.OVERRIDE_REASON if proof or dumped else order.least
     names = ((WITHOUT_PROOF, proof), (BESIDE_DUMP, dumped), (PAST_ABORT, late), (OUT_OF_ORDER, order.reason))
-    how = ", ".join(name for name, why in names if why)
+    hows = tuple(name for name, why in names if why)
     asks = set(whys) <= {late, dumped}
-    return Verdict(False, "; ".join(whys), overridable=True, least=least, asks=asks, how=how)
+    return Verdict(False, "; ".join(whys), overridable=True, least=least, asks=asks, hows=hows)
 
 
 OUT_OF_ORDER, WITHOUT_PROOF = "out of order", "without a proven way back"
 BESIDE_DUMP, PAST_ABORT = "beside a running dump", "past the last safe abort"
+BEFOREHAND = {"proof": WITHOUT_PROOF, "dump": BESIDE_DUMP, "abort": PAST_ABORT}
+"""What can be overridden with a reason that was typed before anybody saw it, by a name for each: never one for all."""
 
 
 def _late(run: Run, located: Located, situation: Situation, danger: Danger) -> str:
@@ -359,7 +366,7 @@ def _before(run: Run, checklist: Checklist, located: Located) -> Verdict:
     for need in located.item.needs:
         why = unmet(run, checklist, need)
         if why and not need.startswith(NOT_AN_ITEM):
-            return Verdict(False, why, overridable=True, how=OUT_OF_ORDER)
+            return Verdict(False, why, overridable=True, hows=(OUT_OF_ORDER,))
     return _order(run, checklist, located)
 
 
@@ -367,7 +374,7 @@ def _order(run: Run, checklist: Checklist, located: Located) -> Verdict:
     before = first_before(located.section, located.item, run.state_of)
     if before is None:
         return ALLOWED
-    return Verdict(False, f"in this section “{before.title}” comes first", overridable=True, how=OUT_OF_ORDER)
+    return Verdict(False, f"in this section “{before.title}” comes first", overridable=True, hows=(OUT_OF_ORDER,))
 
 
 def action_name(alternative: Alternative) -> str:

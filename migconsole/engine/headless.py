@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from migconsole.domain.checklist import Answer, Danger, Located, Manual
 from migconsole.domain.items import ItemState
-from migconsole.domain.policy import Command, tier
+from migconsole.domain.policy import BEFOREHAND, Command, Verdict, tier
 from migconsole.domain.quantities import format_duration
 from migconsole.domain.run import left, overall
 from migconsole.engine.resolve import Confirmation
@@ -30,7 +30,9 @@ class Permissions:
     ``attest_all`` is the reason with which manual items are attested, "" for none. ``allow`` holds dangers that may
     run; ``confirm`` is the typed name for destructive ones. ``answers`` maps item ids to values, ``alternatives`` item
     ids to the number of the alternative to take (from 1). ``stop_after`` is an item id. ``votes`` maps a role to its
-    vote ("go" or "no-go") and initials, cast at each gate that the run comes to; nothing else ever votes.
+    vote ("go" or "no-go") and initials, cast at each gate that the run comes to; nothing else ever votes. ``overrides``
+    maps an item id to what is overridden for it, one of ``BEFOREHAND``, with the reason for each: what was not named
+    stops the run.
     """
 
     attest_all: str = ""
@@ -40,6 +42,7 @@ class Permissions:
     alternatives: Mapping[str, int] = field(default_factory=dict)
     stop_after: str = ""
     votes: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    overrides: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 class _Halt(Exception):
@@ -96,7 +99,8 @@ class Headless:
         strangers = sorted(set(self._permissions.votes) - roles)
         if strangers:
             raise UsageError(f"“{strangers[0]}” has no vote in this checklist", f"Roles: {', '.join(sorted(roles))}.")
-        named = {*self._permissions.answers, *self._permissions.alternatives, self._permissions.stop_after} - {""}
+        allowed = self._permissions
+        named = {*allowed.answers, *allowed.alternatives, *allowed.overrides, allowed.stop_after} - {""}
         unknown = sorted(named - known)
         if unknown:
             raise UsageError(f"This checklist has no item “{unknown[0]}”", remedy="`migconsole status` lists the ids.")
@@ -178,15 +182,29 @@ class Headless:
 
     async def _run(self, located: Located, alternative: int) -> None:
         item, session = located.item, self._session
+        if session.preview(item.id, alternative).danger is not Danger.READ:
+            await session.interlock.ahead()
         preview = session.preview(item.id, alternative)
-        if not preview.verdict.allowed:
+        verdict = preview.verdict
+        reason = "" if verdict.allowed else self._overriding(item.id, verdict)
+        if not verdict.allowed and not reason:
             unreachable = session.identity is None and preview.danger is not Danger.READ
             code = EXIT_FAILED if unreachable else EXIT_STOPPED
-            raise _Halt(code, f"“{item.title}” ({item.id}) cannot run: {preview.verdict.reason}")
+            raise _Halt(code, f"“{item.title}” ({item.id}) cannot run: {verdict.reason}{_hint(item.id, verdict)}")
         confirmation = self._confirmed(located, preview.danger, preview.target_name)
+        if reason:
+            self._say(f"    {verdict.how}: {reason}")
+            confirmation = replace(confirmation, reason=reason, covers=verdict.hows)
         attempt = await session.start(item.id, alternative, confirmation)
         await session.finished(item.id, attempt.number)
         await self._after(located)
+
+    def _overriding(self, item_id: str, verdict: Verdict) -> str:
+        """The reasons given beforehand for everything that speaks against an item, "" where one of them is missing."""
+        said = {BEFOREHAND[name]: why.strip() for name, why in self._permissions.overrides.get(item_id, {}).items()}
+        if not verdict.overridable or not set(verdict.hows) <= set(said):
+            return ""
+        return "; ".join(dict.fromkeys(said[how] for how in verdict.hows))
 
     def _confirmed(self, located: Located, danger: Danger, name: str) -> Confirmation:
         needed = tier(danger, self._session.run.environment)
@@ -233,3 +251,12 @@ class Headless:
         took = f"  {format_duration(round(duration, 1))}" if duration is not None else ""
         value = f"  = {record.value}" if record.value else ""
         return f"{record.state.ascii_glyph} {record.state.value:<14} {located.item.title}{value}{took}"
+
+
+def _hint(item_id: str, verdict: Verdict) -> str:
+    """How to override what stands in the way, where that can be said beforehand."""
+    names = {how: name for name, how in BEFOREHAND.items()}
+    if not verdict.overridable or not set(verdict.hows) <= set(names):
+        return ""
+    words = " ".join(f"--override {item_id}={names[how]}:REASON" for how in verdict.hows)
+    return f"\nWhere that is to be gone past all the same, it goes on record: {words}"

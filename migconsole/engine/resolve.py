@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -28,16 +28,24 @@ class Confirmation:
     """What the operator did to confirm, journaled with the attempt.
 
     ``tier`` is 0 (nothing asked), 1 (said yes) or 2 (``typed`` is the server's name). ``reason`` goes with an item that
-    is taken out of order.
+    is taken out of order, or past something else that a reason overrides; ``covers`` is what the reason was given for,
+    as the verdict's ``hows`` have it, None for whatever was shown.
     """
 
     tier: int
     typed: str = ""
     reason: str = ""
+    covers: tuple[str, ...] | None = None
+
+    def overrides(self, verdict: Verdict) -> bool:
+        """Whether the reason is enough for everything that speaks against it."""
+        covered = self.covers is None or set(verdict.hows) <= set(self.covers)
+        return covered and verdict.overridden(self.reason)
 
     def record(self, prepared: Prepared) -> dict[str, Any]:
         """For the journal, with what it overrode."""
-        return {**asdict(self), "overrode": prepared.overrode, "how": prepared.how}
+        said = {"tier": self.tier, "typed": self.typed, "reason": self.reason}
+        return {**said, "overrode": prepared.overrode, "how": prepared.how}
 
 
 @dataclass(frozen=True, slots=True)

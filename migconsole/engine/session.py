@@ -520,7 +520,7 @@ class Session:
         self, item_id: str, alternative: int, confirmation: Confirmation, arguments: Mapping[str, str] | None
     ) -> Prepared:
         verdict = self.verdict(item_id, Command.RUN, alternative)
-        if not verdict.allowed and not verdict.overridden(confirmation.reason):
+        if not verdict.allowed and not confirmation.overrides(verdict):
             raise StoppedError("This cannot run now", verdict.reason)
         located = self.located(item_id)
         step = self._alternative(located, alternative).step
@@ -531,7 +531,7 @@ class Session:
             await self._demand_ground()
             await self.interlock.look()
             verdict = self.verdict(item_id, Command.RUN, alternative)
-            if not verdict.allowed and not verdict.overridden(confirmation.reason):
+            if not verdict.allowed and not confirmation.overrides(verdict):
                 raise StoppedError("This cannot run now", verdict.reason)
         self._resolving.demand(prepared.danger, confirmation, self.identity)
         await self.gates.passing(located)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,6 +12,8 @@ from migconsole.adapters import checklists
 from migconsole.adapters.runs import RunDirectory, state_directory
 from migconsole.adapters.themes import load_palettes
 from migconsole.domain.checklist import Danger
+from migconsole.domain.policy import BEFOREHAND
+from migconsole.domain.restore_gate import OVERRIDE_REASON
 from migconsole.engine.headless import Headless, Permissions
 from migconsole.engine.headless_rollback import BackOut, HeadlessRollback
 from migconsole.engine.ports import RunSummary
@@ -87,11 +89,27 @@ def permissions(
     confirm: str,
     stop_after: str,
     votes: Mapping[str, str] | None = None,
+    overrides: Sequence[str] = (),
 ) -> Permissions:
     """What the command line allows a headless run."""
     dangers = frozenset({Danger(allow)}) if allow else frozenset[Danger]()
     cast = {role: _vote(role, text) for role, text in (votes or {}).items()}
-    return Permissions(attest_all, dangers, confirm, dict(answers), dict(alternatives), stop_after, cast)
+    past = _overrides(overrides)
+    return Permissions(attest_all, dangers, confirm, dict(answers), dict(alternatives), stop_after, cast, past)
+
+
+def _overrides(texts: Sequence[str]) -> dict[str, dict[str, str]]:
+    """What is overridden as the command line gives it, ``ITEM=WHAT:REASON``. Raises UsageError."""
+    found: dict[str, dict[str, str]] = {}
+    for text in texts:
+        item, _, said = text.partition("=")
+        what, _, reason = said.partition(":")
+        name = what.strip()
+        if not item.strip() or name not in BEFOREHAND or len(reason.strip()) < OVERRIDE_REASON:
+            how = f"Write --override ITEM=WHAT:REASON, WHAT one of {', '.join(BEFOREHAND)}, the reason of at least"
+            raise UsageError(f"“{text}” overrides nothing", remedy=f"{how} {OVERRIDE_REASON} characters.")
+        found.setdefault(item.strip(), {})[name] = reason.strip()
+    return found
 
 
 def _vote(role: str, text: str) -> tuple[str, str]:

@@ -280,7 +280,7 @@ def test_needs_may_name_a_heading_or_an_item_of_the_rollback(log: Log) -> None:
 
 
 def test_an_attestation_before_its_needs_wants_a_reason(log: Log) -> None:
-    wanted = Verdict(False, "needs “Tell them”, which is todo", overridable=True, how=OUT_OF_ORDER)
+    wanted = Verdict(False, "needs “Tell them”, which is todo", overridable=True, hows=(OUT_OF_ORDER,))
     assert ask(log, "later", Command.ATTEST) == wanted
     log.move("manual", Move.ATTEST)
     assert ask(log, "later", Command.ATTEST).allowed
@@ -288,7 +288,7 @@ def test_an_attestation_before_its_needs_wants_a_reason(log: Log) -> None:
 
 def test_a_strict_section_goes_in_order_unless_a_reason_is_given(log: Log) -> None:
     assert ask(log, "one").allowed
-    first = Verdict(False, "in this section “One” comes first", overridable=True, how=OUT_OF_ORDER)
+    first = Verdict(False, "in this section “One” comes first", overridable=True, hows=(OUT_OF_ORDER,))
     assert ask(log, "three") == ask(log, "two.1", Command.ATTEST) == first
     log.attempt("one", "passed", "read")
     assert ask(log, "two.1", Command.ATTEST).allowed, "an untouched optional item is passed by"

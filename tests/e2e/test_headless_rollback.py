@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from migconsole.domain.deviations import Sort
 from migconsole.domain.items import ItemState
 from tests.e2e.checklists import Desk
 from tests.e2e.test_rollback_wizard import SCRIPT, databases, rows, section, step, target
@@ -74,6 +75,44 @@ def test_the_gate_is_told_what_was_written_since_the_restore_point(desk: Desk) -
     assert "way back: restore point ARMED, " in done.stdout
     assert "rows written since the restore point: 7 inserted, 0 updated, 3 deleted" in done.stdout
     assert "of WAL (of the whole server)" in done.stdout
+
+
+def test_without_a_proven_way_back_only_the_item_that_was_named_runs_and_it_is_on_record(desk: Desk) -> None:
+    prepare(desk)
+    unproven = checklist()
+    del unproven["phases"][0]["sections"][0]["items"][1]
+    desk.path.write_text(yaml.safe_dump(unproven, sort_keys=False), encoding="utf-8")
+    stopped = desk.call("run", str(desk.path), *FORWARD)
+    assert stopped.returncode == 3, stopped.stdout + stopped.stderr
+    assert "before the way back is proven" in stopped.stdout
+    assert "--override migrate=proof:REASON" in stopped.stdout
+    why = "the snapshot of the volume is the way back"
+    other = desk.call("resume", *FORWARD, "--override", f"migrate=dump:{why}")
+    assert other.returncode == 3, other.stdout + other.stderr
+    assert rows(desk) == 100
+    done = desk.call("resume", *FORWARD, "--override", f"migrate=proof:{why}")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert rows(desk) == 95
+    (found,) = [deviation for deviation in reported(desk)["deviations"] if deviation["sort"] == Sort.OVERRIDDEN.value]
+    assert (found["item"], found["why"]) == ("migrate", why)
+    assert "without a proven way back" in found["what"]
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("migrate=proof:hurry", "of at least 10 characters"),
+        ("migrate=order:it has to go before the other one", "WHAT one of proof, dump, abort"),
+        ("migrate=the snapshot is the way back", "overrides nothing"),
+        ("nothing=proof:the snapshot is the way back", "no item “nothing”"),
+    ],
+)
+def test_an_override_names_one_item_one_thing_and_a_reason(desk: Desk, given: str, said: str) -> None:
+    prepare(desk)
+    done = desk.call("run", str(desk.path), *FORWARD, "--override", given)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert said in " ".join(done.stderr.split())
+    assert rows(desk) == 100
 
 
 def back(desk: Desk, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -15,6 +15,7 @@ from migconsole.domain.checklist import Checklist, Item, Phase
 from migconsole.domain.items import ItemState
 from migconsole.domain.rollback_time import Backout, backout, estimate_of
 from migconsole.domain.run import ItemRecord, Run
+from migconsole.domain.stamps import plain_duration
 from migconsole.domain.times import instant
 from migconsole.domain.timetable import Estimate
 
@@ -26,7 +27,7 @@ DAY = 86400.0
 
 
 class Level(StrEnum):
-    """How near the last safe abort is. ``NONE``: there is no window to measure against."""
+    """How near the last safe abort is. ``NONE``: there is no window, or nobody knows what backing out takes."""
 
     NONE = "none"
     GREEN = "green"
@@ -72,7 +73,8 @@ class Clock:
     ``forecast_end`` is the end of the phases inside the window and ``planned_end`` where the plan has it,
     ``backed_out`` when a rollback that is begun now would
     be through, ``slack`` the seconds until the last safe abort (negative past it). ``guessed`` counts the items ahead
-    that nobody has an estimate for: the forecast is then a lower bound.
+    that nobody has an estimate for: the forecast is then a lower bound. ``once_begun`` is what backing out takes as
+    soon as anything has been changed: before the first change ``backout`` is nothing, and that is not what counts then.
     """
 
     now: datetime
@@ -85,6 +87,7 @@ class Clock:
     backout: Backout = field(default_factory=Backout)
     level: Level = Level.NONE
     planned_end: datetime | None = None
+    once_begun: Backout = field(default_factory=Backout)
 
     @property
     def backed_out(self) -> datetime:
@@ -128,19 +131,30 @@ def reckon(run: Run, checklist: Checklist, now: datetime) -> Clock:
         sum(walker.guesses[phase.id] for phase in checklist.phases if _inside(phase, run)),
         backout(run, checklist, now),
         planned_end=max((span.planned_end for span in inside if span.planned_end is not None), default=None),
+        once_begun=backout(run, checklist, now, begun=True),
     )
     return replace(clock, level=_level(clock))
 
 
-def passes_abort(clock: Clock, item: Item) -> str:
-    """Why starting an item now should be thought about: its forecast end lies past the last safe abort; "" if not."""
-    limit = clock.last_safe_abort
+def passes_abort(clock: Clock, item: Item, *, changes: bool = False) -> str:
+    """Why starting an item now should be thought about: its forecast end lies past the last safe abort; "" if not.
+
+    Of an item that ``changes`` something, the abort that holds as soon as it has begun: from then on it has to be
+    put back, whatever was changed before it.
+    """
+    if clock.window_end is None:
+        return ""
+    taken = clock.once_begun if changes else clock.backout
+    limit = clock.window_end - timedelta(seconds=taken.seconds)
     times = clock.items.get(item.id)
     seconds = times.estimate.seconds if times is not None and times.estimate is not None else 0.0
     end = clock.now + timedelta(seconds=seconds)
-    if limit is None or end <= limit:
+    if end <= limit:
         return ""
-    return f"it is forecast to end at {end:%H:%M}, after the last safe abort at {limit:%H:%M} UTC"
+    why = f"it is forecast to end at {end:%H:%M}, after the last safe abort at {limit:%H:%M} UTC"
+    if taken.seconds == clock.backout.seconds:
+        return why
+    return f"{why}: once it has begun, backing out takes {plain_duration(taken.seconds)} ({taken.way})"
 
 
 def _inside(phase: Phase, run: Run) -> bool:
@@ -158,7 +172,9 @@ def _level(clock: Clock) -> Level:
     if slack <= 0:
         return Level.RED
     whole = (limit - clock.t0).total_seconds() if clock.t0 is not None else 0.0
-    return Level.YELLOW if slack <= QUARTER * whole else Level.GREEN
+    if slack <= QUARTER * whole:
+        return Level.YELLOW
+    return Level.NONE if clock.backout.vague else Level.GREEN
 
 
 class _Walker:

@@ -59,6 +59,11 @@ class Lifecycle:
         if event.data.get("danger") != "read" and not self.begun:
             self.begun = event.at
 
+    def said(self, event: Event) -> None:
+        """A person says that an item was done elsewhere: a change is one wherever it is made."""
+        if event.data.get("danger", "read") != "read" and not self.begun:
+            self.begun = event.at
+
     def has_ended(self, event: Event) -> None:
         """The run ended, one way or another."""
         data = event.data

@@ -8,10 +8,9 @@ from datetime import datetime
 from enum import StrEnum
 
 from migconsole.domain import gates, interlock, procedure, restore_gate
-from migconsole.domain.checklist import Alternative, Answer, Checklist, Danger, Item, Located, Manual
+from migconsole.domain.checklist import Action, Alternative, Answer, Checklist, Danger, Item, Located, Manual
 from migconsole.domain.clock import Clock, passes_abort
 from migconsole.domain.items import ItemState, Move, refusal
-from migconsole.domain.lifecycle import RunState
 from migconsole.domain.run import Run
 from migconsole.domain.sections import first_before
 
@@ -256,7 +255,7 @@ def _with_reason(
     now = situation.clock.now if situation.clock else None
     if not proof and (old := restore_gate.stale(run, checklist, located, alternative.step.action, danger, now)):
         proof = [old]
-    late = _late(run, located, situation, danger)
+    late = _late(run, located, situation, alternative.step.action, danger)
     dumped = interlock.dumped(located, situation.dumps, alternative.step.action, danger)
     whys = [*proof, *filter(None, (dumped, order.reason, late))]
     if not whys:
@@ -274,17 +273,18 @@ BEFOREHAND = {"proof": WITHOUT_PROOF, "dump": BESIDE_DUMP, "abort": PAST_ABORT}
 """What can be overridden with a reason that was typed before anybody saw it, by a name for each: never one for all."""
 
 
-def _late(run: Run, located: Located, situation: Situation, danger: Danger) -> str:
+def _late(run: Run, located: Located, situation: Situation, action: Action, danger: Danger) -> str:
     """Why a step of the way forward would end after the last safe abort, "" where it does not or was decided."""
     crossing = run.clock.open_crossing()
     decided = crossing is not None and crossing.decision == "go on"
     if danger is Danger.READ or located.phase is None or situation.clock is None or decided:
         return ""
-    return passes_abort(situation.clock, located.item)
+    changes = located.phase.at >= 0 and not restore_gate.is_maker(action)
+    return passes_abort(situation.clock, located.item, changes=changes)
 
 
 def _may_mutate(run: Run, checklist: Checklist, located: Located) -> str:
-    if checklist.approval and run.state is RunState.DRAFT:
+    if checklist.approval and run.life.commit is None:
         return "the plan is a draft; somebody has to approve it first (A)"
     crossing = run.clock.open_crossing()
     if crossing is not None and not crossing.decision and located.phase is not None:

@@ -18,6 +18,8 @@ import math
 from collections.abc import Iterator
 from datetime import datetime
 
+from migconsole.domain import changes
+from migconsole.domain.changes import MAKERS
 from migconsole.domain.checklist import Action, Checklist, Danger, Job, Located
 from migconsole.domain.quantities import parse_duration
 from migconsole.domain.restore_points import PointState, RestorePoint
@@ -30,7 +32,6 @@ MAX_AGE = 24 * 3600.0
 """Seconds a restore point may be old where the checklist says nothing. One of the evening before a nightly window still
 counts; of an older one nobody knows any more what was written since, and a whole day's business would be lost."""
 
-_MAKERS = ("backup", "prove", "drill", "restore")
 _NEEDED = {
     "restore-point-proven": (PointState.PROVEN, PointState.ARMED),
     "restore-point-armed": (PointState.ARMED,),
@@ -82,7 +83,7 @@ FRESH = "take a fresh backup and prove it (reopen both with u)"
 
 def is_maker(action: Action) -> bool:
     """Whether an action makes a way back, or goes it."""
-    return isinstance(action, Job) and action.name in _MAKERS
+    return isinstance(action, Job) and action.name in MAKERS
 
 
 def held(run: Run, checklist: Checklist) -> bool:
@@ -200,14 +201,5 @@ def in_words(seconds: float) -> str:
 
 
 def begun(run: Run, checklist: Checklist, before: float = math.inf) -> bool:
-    """Whether something mutating of an earlier phase from T-0 on has been started."""
-    earlier = {
-        located.item.id
-        for located in checklist.walk()
-        if located.phase is not None and 0 <= located.phase.at < before and located.item.id in run.items
-    }
-    return any(
-        attempt.danger != Danger.READ and attempt.job not in _MAKERS
-        for name in earlier
-        for attempt in run.items[name].attempts
-    )
+    """Whether something mutating of an earlier phase from T-0 on has been started, or was done elsewhere."""
+    return changes.certain(run, checklist, before, MAKERS)

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from migconsole.domain import changes
 from migconsole.domain.checklist import Checklist, Item, Job, Section
 from migconsole.domain.checklist import Run as Command
 from migconsole.domain.items import ItemState
@@ -21,13 +22,17 @@ SWAP = 10.0
 """Seconds for fence and swap where none was measured: sessions get five seconds to go, the renames take less than one
 (facts/rollback.md), and the operator reads a confirmation."""
 
+UNKNOWN, DONE = "unknown", "done"
+"""Sources of a time that nobody knows, and of one that is over."""
+
 
 @dataclass(frozen=True, slots=True)
 class Backout:
     """What backing out takes: ``database`` seconds for the database, ``around`` seconds for the steps around it.
 
     ``way`` is how the database would be put back, ``source`` where its time is known from. ``unknown`` counts the
-    parts that nobody has a time for.
+    parts that nobody has a time for. ``doubt`` counts the lines that people say were done and of which nobody knows
+    whether they changed the database, while nothing is known to have: the times are then as if one of them had.
     """
 
     way: str = "nothing to put back"
@@ -35,17 +40,29 @@ class Backout:
     around: float = 0.0
     unknown: int = 0
     source: str = ""
+    doubt: int = 0
 
     @property
     def seconds(self) -> float:
         """Everything together."""
         return self.database + self.around
 
+    @property
+    def vague(self) -> bool:
+        """Whether nobody can say how long it takes, or whether there is anything to put back: no reason for green."""
+        return self.doubt > 0 or self.source == UNKNOWN
 
-def backout(run: Run, checklist: Checklist, now: datetime) -> Backout:
-    """What a rollback would take that is begun now (or what is left of the one under way)."""
-    if not _changed(run, checklist):
-        return Backout()
+
+def backout(run: Run, checklist: Checklist, now: datetime, *, begun: bool = False) -> Backout:
+    """What a rollback would take that is begun now (or what is left of the one under way).
+
+    With ``begun`` it is what one takes as soon as something has been changed.
+    """
+    doubt = 0
+    if not begun and not changes.certain(run, checklist):
+        doubt = sum(not one.sure for one in changes.claimed(run, checklist))
+        if not doubt:
+            return Backout()
     around, unknown = 0.0, 0
     replaced = _database_items(checklist)
     for item in _open_items(run, checklist):
@@ -55,7 +72,8 @@ def backout(run: Run, checklist: Checklist, now: datetime) -> Backout:
         around += seconds or 0.0
         unknown += seconds is None
     way, database, source = _database(run, checklist, replaced)
-    return Backout(way, database or 0.0, around, unknown + (database is None), source)
+    doubt = 0 if source == DONE else doubt
+    return Backout(way, database or 0.0, around, unknown + (database is None), source, doubt)
 
 
 def estimate_of(run: Run, item: Item) -> Estimate | None:
@@ -72,23 +90,13 @@ def estimate_of(run: Run, item: Item) -> Estimate | None:
     return None if item.estimate is None else Estimate(item.estimate)
 
 
-def _changed(run: Run, checklist: Checklist) -> bool:
-    """Whether anything that could have changed the database has begun, at T-0 or after it."""
-    for located in checklist.walk():
-        if located.phase is None or located.phase.at < 0:
-            continue
-        if any(attempt.danger != "read" for attempt in run.record(located.item.id).attempts):
-            return True
-    return False
-
-
 def _database(run: Run, checklist: Checklist, replaced: frozenset[str]) -> tuple[str, float | None, str]:
     """The way in which the database would be put back, its seconds (None: unknown), and how they are known."""
     point = run.restore_point
     durations = point.durations
     open_items = [item for item in _open_items(run, checklist) if item.id in replaced]
     if replaced and not open_items:
-        return "the database is put back", 0.0, "done"
+        return "the database is put back", 0.0, DONE
     if point.state is PointState.ARMED:
         measured = _measured(durations, "fence", "swap")
         return ("swap", *_swap(run)) if measured is None else ("swap", measured, "measured")
@@ -100,7 +108,7 @@ def _database(run: Run, checklist: Checklist, replaced: frozenset[str]) -> tuple
         return "restore", drilled.seconds + _swap(run)[0], drilled.source
     known = [found for item in open_items if (found := estimate_of(run, item)) is not None]
     if not known:
-        return "restore", None, "unknown"
+        return "restore", None, UNKNOWN
     learned = {estimate.source for estimate in known if estimate.source}
     return "restore", sum(estimate.seconds for estimate in known), ", ".join(sorted(learned)) or "estimated"
 

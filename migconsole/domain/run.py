@@ -96,6 +96,7 @@ class ItemRecord:
     """What the journal says about one item.
 
     ``value`` is what was answered or attested, ``variable`` the variable that took it, ``due`` when deferred to.
+    ``said_at`` is when ``said_by`` first said that it was done, however: reopening it does not undo that.
     """
 
     state: ItemState = ItemState.TODO
@@ -106,6 +107,8 @@ class ItemRecord:
     note: str = ""
     due: str = ""
     variable: str = ""
+    said_at: str = ""
+    said_by: str = ""
     attempts: list[Attempt] = field(default_factory=list)
 
     @property
@@ -501,6 +504,9 @@ def _item_moved(run: Run, event: Event) -> None:
     record = _move(run, event, data["item"], move, data.get("reason", ""))
     record.value, record.note, record.due = data.get("value", ""), data.get("note", ""), data.get("due", "")
     record.variable = data.get("variable", "")
+    if move is Move.ATTEST or (move in (Move.ACCEPT, Move.FORCE) and not record.attempts):
+        record.said_at, record.said_by = record.said_at or event.at, record.said_by or event.actor
+        run.life.said(event)
     run.claims.settle(data["item"])
     if data.get("type") == "window":
         run.clock.answered(event)

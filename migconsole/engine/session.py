@@ -591,6 +591,8 @@ class Session:
             if why:
                 raise UsageError(f"{why[:1].upper()}{why[1:]}")
             payload: dict[str, object] = {"item": item_id, "move": move.value, "reason": reason, **(data or {})}
+            if command is Command.ATTEST:
+                payload["danger"] = self._resolving.danger(self._alternative(self.located(item_id), 0).step).value
             if command in (Command.ATTEST, Command.ANSWER):
                 await self.gates.passing(self.located(item_id))
             claim = self.conduct.claim_number(item_id)

@@ -134,6 +134,9 @@ def _abort(clock: Clock, name: str) -> Piece:
     style = STYLES[clock.level]
     # What nobody has a time for makes backing out longer, never shorter: the true moment is no later.
     about = "≤" if clock.backout.unknown else ""
+    if clock.backout.doubt:
+        # A person did something of which nobody knows whether it has to be put back: this is the moment if it has.
+        about = "unknown, ≤"
     away = f"in {span(slack)}" if slack > 0 else f"passed {span(-slack)} ago"
     return ((f"{name} {about}{hour(limit, clock.now)} ({away})", style),)
 
@@ -150,6 +153,8 @@ def _forecast(clock: Clock) -> str:
 
 
 def _back_out(clock: Clock) -> str:
+    if clock.backout.doubt:
+        return "unknown"
     return ("≥" if clock.backout.unknown else "") + hour(clock.backed_out, clock.now)
 
 

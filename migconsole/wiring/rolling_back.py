@@ -21,6 +21,7 @@ from migconsole.adapters.rollback.keepers import FileKeeper, JournalKeeper
 from migconsole.adapters.rollback.originals import original_of
 from migconsole.adapters.rollback.restoring import RestoringSurroundings
 from migconsole.adapters.runs import RunDirectory, RunStore, slug, state_directory
+from migconsole.domain import changes
 from migconsole.domain.restore_points import RestorePoint
 from migconsole.domain.rollback import run8
 from migconsole.domain.rollback_plan import Outcome, Plan
@@ -130,7 +131,7 @@ async def _of_run(directory: RunDirectory, wanted: Wanted) -> AsyncIterator[Roll
             original=await _original(path, setting.target.database),
             measured=_measured(point),
             candidates=_candidates(run),
-            ran=_ran(run),
+            ran=tuple(changes.told(run, loaded.checklist)),
             run_lock=run_lock_key(setting.target),
             loss=_loss(setting.target, path, directory.path.name[-4:]),
             redact=setting.surroundings.redact,
@@ -268,13 +269,6 @@ def _candidates(run: Run) -> tuple[Candidate, ...]:
         )
         for point in run.restore_points
     )
-
-
-def _ran(run: Run) -> tuple[str, ...]:
-    """What may have changed something: attempts that were not read-only, oldest first."""
-    attempts = [a for record in run.items.values() for a in record.attempts if a.danger != "read"]
-    attempts.sort(key=lambda attempt: attempt.started)
-    return tuple(f"{a.started} {a.item} attempt {a.number}: {a.outcome or 'still running'}" for a in attempts)
 
 
 async def _original(path: Path | None, app: str) -> Original:

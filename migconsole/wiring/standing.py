@@ -45,7 +45,8 @@ def lines(found: dict[str, Any]) -> list[str]:
         out.append(f"  forecast   {clock['forecast_end']}{guessed}")
     if clock["last_safe_abort"]:
         back = clock["back_out"]
-        out.append(f"  abort      until {clock['last_safe_abort']}: {back['way']} takes {back['seconds']:.0f} s")
+        doubt = "unknown; if what people did changed anything, " if back["doubt"] else ""
+        out.append(f"  abort      {doubt}until {clock['last_safe_abort']}: {back['way']} takes {back['seconds']:.0f} s")
     out += [f"  gate       {gate['title']}: {gate['reason'] or gate['state']}" for gate in found["gates"]]
     out += [
         f"  TRIPPED    {wire['title']}: {wire['reason']}"
@@ -63,6 +64,7 @@ def _clock(clock: Clock, run: Run) -> dict[str, Any]:
         "forecast_end": _iso(clock.forecast_end),
         "guessed": clock.guessed,
         "back_out": {**asdict(clock.backout), "seconds": clock.backout.seconds, "done": stamp(clock.backed_out)},
+        "back_out_once_begun": {**asdict(clock.once_begun), "seconds": clock.once_begun.seconds},
         "last_safe_abort": _iso(clock.last_safe_abort),
         "slack": clock.slack,
         "level": clock.level.value,

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from migconsole.domain.checklist import Checklist, Danger, Item, Job, Phase, Run, Section, Step
+from migconsole.domain.changes import told
+from migconsole.domain.checklist import Answer, Checklist, Danger, Item, Job, Phase, Run, Section, Sql, Step
 from migconsole.domain.clock import Clock, Level, Times, estimate_of, passes_abort, reckon
 from migconsole.domain.events import Kind
 from migconsole.domain.items import ItemState, Move
@@ -35,6 +37,29 @@ CHECKLIST = Checklist(
         Section("r0", "Stop", (Item("r-stop", "Stop", COMMAND, estimate=60),)),
         Section("r1", "Restore", (Item("r-db", "Restore", Step(Job("restore")), estimate=1200),)),
         Section("r2", "Start", (Item("r-start", "Start", COMMAND, estimate=120),)),
+    ),
+)
+ELSEWHERE = replace(
+    CHECKLIST,
+    phases=(
+        CHECKLIST.phases[0],
+        replace(
+            CHECKLIST.phases[1],
+            sections=(
+                *CHECKLIST.phases[1].sections,
+                Section(
+                    "s9",
+                    "S",
+                    (
+                        Item("manual", "Manual"),
+                        Item("hook", "Hook", Step(Run('eval "$STOP"', hook="STOP"))),
+                        Item("reads", "Reads", Step(Sql(("SELECT 1",)))),
+                        Item("asked", "Asked", Step(Answer("text", "?"))),
+                        Item("saved", "Saved", Step(Job("backup"))),
+                    ),
+                ),
+            ),
+        ),
     ),
 )
 MINUTES = st.integers(-600, 600)
@@ -158,6 +183,64 @@ def test_nothing_migrated_backs_out_at_once() -> None:
     clock = reckoned(log)
     assert clock.backout.seconds == 0
     assert clock.last_safe_abort == clock.window_end
+
+
+@pytest.mark.parametrize(
+    ("item", "move", "way", "doubt"),
+    [
+        ("i2", Move.ATTEST, "restore", 0),
+        ("hook", Move.ATTEST, "restore", 1),
+        ("manual", Move.ATTEST, "restore", 1),
+        ("reads", Move.ATTEST, "nothing to put back", 0),
+        ("asked", Move.ATTEST, "nothing to put back", 0),
+        ("saved", Move.ATTEST, "nothing to put back", 0),
+        ("i2", Move.SKIP, "nothing to put back", 0),
+        ("i1", Move.ATTEST, "nothing to put back", 0),
+    ],
+)
+def test_what_was_done_elsewhere_has_to_be_put_back_too(item: str, move: Move, way: str, doubt: int) -> None:
+    log = Log()
+    set_clock(log, START)
+    log.move(item, move)
+    assert log.run.anomalies == []
+    clock = reckon(log.run, ELSEWHERE, at(log))
+    assert (clock.backout.way, clock.backout.doubt) == (way, doubt)
+    assert clock.backout.seconds == (1380 if way == "restore" else 0)
+    assert clock.level is (Level.NONE if doubt else Level.GREEN)
+    log.move(item, Move.REOPEN)
+    assert reckon(log.run, ELSEWHERE, at(log)).backout == clock.backout, "reopening a line undoes nothing"
+
+
+def test_what_was_done_elsewhere_is_told_to_whoever_rolls_back() -> None:
+    log = Log()
+    log.attempt("i0", "passed")
+    for item in ("manual", "asked", "i2"):
+        log.move(item, Move.ATTEST)
+    log.start("i5", "read")
+    assert [line.partition(" ")[2] for line in told(log.run, ELSEWHERE)] == [
+        "i0 attempt 1: passed",
+        "manual: ana says that it was done; whether it changed anything is unknown",
+        "i2: ana says that it was done; it was not run here",
+    ]
+
+
+def test_what_is_certain_ends_the_doubt_and_red_stays_red() -> None:
+    log = Log()
+    set_clock(log, START)
+    log.move("manual", Move.ATTEST)
+    late = reckon(log.run, ELSEWHERE, START + timedelta(minutes=98))
+    assert (late.level, late.backout.doubt) == (Level.RED, 1)
+    log.attempt("i2", "passed")
+    clock = reckon(log.run, ELSEWHERE, at(log))
+    assert (clock.backout.doubt, clock.level) == (0, Level.GREEN)
+
+
+def test_a_way_back_that_nobody_has_a_time_for_is_never_green() -> None:
+    log = Log()
+    set_clock(log, START)
+    log.start("i2")
+    clock = reckon(log.run, replace(CHECKLIST, rollback=(Section("r", "Restore the database", ()),)), at(log))
+    assert (clock.backout.source, clock.backout.unknown, clock.level) == ("unknown", 1, Level.NONE)
 
 
 def test_after_a_change_a_cold_restore_counts_with_what_stands_around_it() -> None:
@@ -289,6 +372,23 @@ def test_an_item_that_ends_past_the_last_safe_abort_is_named() -> None:
         "it is forecast to end at 00:11, after the last safe abort at 00:07 UTC"
     )
     assert passes_abort(reckoned(log), Item("new", "no estimate")) == ""
+
+
+def test_before_the_first_change_the_abort_that_holds_once_it_has_begun_is_what_asks() -> None:
+    """Ten minutes of migration, thirteen of window, twenty-three to go back: it can never be backed out of in time."""
+    log = Log()
+    set_clock(log, START, timedelta(minutes=13))
+    migrate = next(found.item for found in CHECKLIST.walk() if found.item.id == "i2")
+    clock = reckon(log.run, CHECKLIST, START)
+    assert clock.backout.seconds == 0
+    assert passes_abort(clock, migrate) == ""
+    assert passes_abort(clock, migrate, changes=True) == (
+        "it is forecast to end at 00:10, after the last safe abort at 23:50 UTC: "
+        "once it has begun, backing out takes 23 min (restore)"
+    )
+    assert passes_abort(reckon(Log().run, CHECKLIST, START), migrate, changes=True) == "", "no window, nothing passes"
+    log.start("i2")
+    assert reckon(log.run, CHECKLIST, START).last_safe_abort == START - timedelta(minutes=10)
 
 
 def test_learned_estimates_come_first_and_say_from_where() -> None:

@@ -4,12 +4,25 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from migconsole.domain.checklist import Answer, Checklist, Danger, Gate, Item, Phase, Run, Section, Step, Tripwire
+from migconsole.domain.checklist import (
+    Answer,
+    Checklist,
+    Danger,
+    Gate,
+    Item,
+    Job,
+    Phase,
+    Run,
+    Section,
+    Step,
+    Tripwire,
+)
 from migconsole.domain.events import Kind
 from migconsole.domain.gates import GateState
 from migconsole.domain.items import ItemState
@@ -206,6 +219,47 @@ async def test_a_crossing_is_a_fact_once_trips_the_clocks_wire_and_wants_a_decis
     assert first.verdict("apply", Command.RUN).allowed
     await first.clock.set(window="6h", reason="extended")
     assert [data["change"] for data in shared.store.of(Kind.CLOCK_CROSSED)][-1] == "back"
+
+
+async def test_before_a_step_that_could_not_be_backed_out_of_in_time_the_driver_is_asked(tmp_path: Path) -> None:
+    migrate = replace(SECTION.items[0], estimate=600)
+    back = Section("back", "Restore the database", (Item("undo", "Undo", Step(Job("restore")), estimate=1380),))
+    phases = (CHECKLIST.phases[0], replace(CHECKLIST.phases[1], sections=(replace(SECTION, items=(migrate,)),)))
+    world = World(tmp_path, replace(CHECKLIST, phases=phases, rollback=(back,), gates=()))
+    session = await world.opened("ana")
+    now = session.clock.now()
+    await session.clock.set(t0=now.isoformat(), window=(now + timedelta(minutes=12)).isoformat())
+    verdict = session.verdict("apply", Command.RUN)
+    assert verdict.overridable
+    assert verdict.asks
+    assert "after the last safe abort" in verdict.reason
+    assert "once it has begun, backing out takes 23 min" in verdict.reason
+    await session.clock.set(window="2h", reason="extended")
+    assert session.verdict("apply", Command.RUN).allowed
+    await world.close()
+
+
+async def test_a_migration_that_was_run_elsewhere_makes_the_run_active_and_counts(tmp_path: Path) -> None:
+    world = World(tmp_path, replace(CHECKLIST, gates=()))
+    session = await world.opened("ana")
+    assert session.run.state is RunState.DRAFT
+    await session.attest("tell", note="told them")
+    assert session.run.state is RunState.DRAFT
+    await session.attest("apply", note="in another terminal")
+    assert session.run.state is RunState.ACTIVE
+    assert session.clock.current().backout.way == "restore"
+    await world.close()
+
+
+async def test_work_done_elsewhere_is_no_approval_of_the_plan(tmp_path: Path) -> None:
+    two = replace(SECTION, items=(*SECTION.items, replace(SECTION.items[0], id="again", title="Again")))
+    phases = (CHECKLIST.phases[0], replace(CHECKLIST.phases[1], sections=(two,)))
+    world = World(tmp_path, replace(CHECKLIST, phases=phases, gates=(), approval=True))
+    session = await world.opened("ana")
+    await session.attest("apply", note="in another terminal")
+    assert session.run.state is RunState.ACTIVE
+    assert "approve it first" in session.verdict("again", Command.RUN).reason
+    await world.close()
 
 
 async def test_shortly_before_the_last_safe_abort_everybody_is_told_once_for_each_window(shared: World) -> None:

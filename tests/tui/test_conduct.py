@@ -56,6 +56,9 @@ def test_the_last_safe_abort_is_on_screen_at_every_width(width: int) -> None:
 def test_past_it_the_row_says_since_when_and_what_is_not_known_is_a_bound() -> None:
     late = replace(CLOCK, window_end=NOW + timedelta(minutes=10), level=Level.RED)
     assert "LAST SAFE ABORT 00:28 (passed 0:15 ago)" in line(200, late)
+    doubted = replace(CLOCK, backout=replace(BACK, doubt=1), level=Level.NONE)
+    assert "back out now → unknown │ LAST SAFE ABORT unknown, ≤01:35 (in 0:52)" in line(200, doubted)
+    assert "SAFE ABORT unknown, ≤01:35" in line(60, doubted)
     vague = replace(CLOCK, backout=replace(BACK, unknown=1), guessed=2)
     assert "forecast end ≥01:22 │ back out now → ≥01:08 │ LAST SAFE ABORT ≤01:35" in line(200, vague)
 

@@ -70,7 +70,7 @@ async def create(name: str, options: Options) -> Session:
     surroundings = _surroundings(loaded.checklist, project, options, given)
     clock = _clock(options)
     store = RunStore(state_directory(options.state_dir))
-    learned = estimates.learn(store, loaded.checklist.title)
+    learned = estimates.learn(store, loaded.checklist.title, loaded.checklist.target.environment, loaded.sha256)
     directory, run_id = store.create(loaded.checklist.title, loaded.source)
     actor = options.actor or processes.login_name()
     console = Console.here(actor)

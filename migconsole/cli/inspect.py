@@ -130,6 +130,8 @@ def verify(state_dir: str | None, run_name: str, expect: str, form: str) -> None
     result = overview.verify(state_dir, run_name, expect)
     if form == "json":
         _json(result)
+    elif result["problem"] and not result["first_bad"]:
+        _echo(f"NOT KNOWN TO BE WHOLE: {result['problem']}")
     elif result["problem"]:
         _echo(f"BROKEN at event {result['first_bad']}: {result['problem']}")
     else:

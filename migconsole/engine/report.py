@@ -37,9 +37,16 @@ _PLAIN_MOVES = frozenset({"attest"})
 """Moves that are the run itself and no decision about it; the items list has them."""
 
 
+NOT_KNOWN = "the journal is not known to be whole"
+"""What is wrong where no event is, but a seal cannot be read."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """What a check of the journal found, and the head the report speaks of. ``problem`` is "" when it is whole."""
+    """What a check of the journal found, and the head the report speaks of.
+
+    ``problem`` is "" when it is whole; ``first_bad`` is 0 where it is of no event: a seal that cannot be read.
+    """
 
     events: int
     head: str
@@ -161,6 +168,11 @@ class Report:
     @property
     def seal(self) -> str:
         """The words that bind this report to the journal, or say that nothing can be bound to it."""
+        if self.sealed.problem and not self.sealed.first_bad:
+            return (
+                f"THE JOURNAL IS NOT KNOWN TO BE WHOLE: {self.sealed.problem}. "
+                "Whether it was cut or written anew since cannot be told from here."
+            )
         if self.sealed.problem:
             return (
                 f"THE JOURNAL IS BROKEN at event {self.sealed.first_bad}: {self.sealed.problem}. "
@@ -183,7 +195,8 @@ def build(
     """The report of a run. ``excerpts`` gives the output of an attempt."""
     found = deviations(run, checklist, events)
     if sealed.problem:
-        found.insert(0, Deviation(Sort.JOURNAL, f"the journal is broken at event {sealed.first_bad}", sealed.problem))
+        what = f"the journal is broken at event {sealed.first_bad}" if sealed.first_bad else NOT_KNOWN
+        found.insert(0, Deviation(Sort.JOURNAL, what, sealed.problem))
     titles = {located.item.id: located.item.title for located in _everything(checklist)}
     attempts = sorted((a for record in run.items.values() for a in record.attempts), key=lambda a: (a.started, a.item))
     closed = run.life.closed

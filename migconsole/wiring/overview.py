@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -157,8 +157,15 @@ def verify(state_dir: str | None, name: str, expect: str) -> dict[str, Any]:
 
 
 def verification(directory: RunDirectory, expect: str = "") -> reading.Verification:
-    """The journal's chain against itself, the seals beside it, and a hash that was noted elsewhere."""
-    return reading.verify(directory.journal, expect, kept_seals(directory.path))
+    """The journal's chain against itself, the seals beside it, and a hash that was noted elsewhere.
+
+    A seal that cannot be read is a problem of its own, of no event: what it protected nobody can check any more.
+    """
+    kept = kept_seals(directory.path)
+    found = reading.verify(directory.journal, expect, kept.seals)
+    if found.problem or not kept.unreadable:
+        return found
+    return replace(found, problem=f"a seal cannot be read: {', '.join(kept.unreadable)}")
 
 
 def ago(seconds: float) -> str:

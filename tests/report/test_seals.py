@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -120,6 +121,52 @@ def test_a_cut_below_every_seal_inside_is_found_by_the_file_beside_the_journal(r
     assert invoke(run, "verify", run.directory.path.name).exit_code == 0
     told = run.log.events[-1].hash[:16]
     assert invoke(run, "verify", run.directory.path.name, "--expect", told).exit_code == 1
+
+
+def garbled(path: Path) -> None:
+    path.write_bytes(b"\x00\xff no seal")
+
+
+def emptied(path: Path) -> None:
+    path.write_text("{}")
+
+
+def of_another_head(path: Path) -> None:
+    """As somebody would who cut the journal, and makes the seal fit."""
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps(content | {"head": 3, "hash": "0" * 64}))
+
+
+def renamed(path: Path) -> None:
+    path.rename(path.with_suffix(".bak"))
+
+
+def a_directory(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+@pytest.mark.parametrize(
+    "spoil", [garbled, emptied, of_another_head, renamed, a_directory], ids=lambda one: one.__name__
+)
+def test_a_seal_that_cannot_be_read_is_reported_and_never_green(run: Recorded, spoil: Callable[[Path], None]) -> None:
+    assert invoke(run, "report").exit_code == 0
+    (kept,) = (run.directory.path / "seals").iterdir()
+    (kept.parent / "000009-ffffffff-report.json.partial").write_bytes(b"a process died here")
+    assert invoke(run, "verify", run.directory.path.name).exit_code == 0
+    spoil(kept)
+    verified = invoke(run, "verify", run.directory.path.name)
+    assert verified.exit_code == 1
+    assert "NOT KNOWN TO BE WHOLE: a seal cannot be read: seals/" in verified.stdout
+    assert "whole:" not in verified.stdout
+    data = json.loads(invoke(run, "verify", run.directory.path.name, "--format", "json").stdout)
+    assert (data["first_bad"], data["problem"].partition(":")[0]) == (0, "a seal cannot be read")
+    report = invoke(run, "report")
+    assert report.exit_code == 1
+    assert "THE JOURNAL IS NOT KNOWN TO BE WHOLE: a seal cannot be read" in report.stdout.splitlines()[0]
+    assert "nothing was sealed" in report.stderr
+    tamper(run, "DELETE FROM events WHERE seq > 12")
+    assert invoke(run, "verify", run.directory.path.name).exit_code == 1
 
 
 def test_a_broken_journal_is_not_sealed(run: Recorded) -> None:

@@ -28,7 +28,7 @@ _HASH = re.compile(r"[0-9a-f]{8,64}")
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """What a check of the chain found. ``first_bad`` is 0 when nothing is wrong; ``problem`` says what is."""
+    """What a check of the chain found. ``first_bad`` is 0 when no event is wrong; ``problem`` says what is."""
 
     events: int
     head: str

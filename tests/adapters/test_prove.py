@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -553,8 +553,9 @@ def test_an_icu_database_comes_back_with_its_locale(tmp_path: Path) -> None:
         assert server.psql(f"{asked}'{side_of(backup)}'") == server.psql(f"{asked}'worte'")
 
 
-@pytest.mark.kill  # no death, but as long as one: the restore must outlast the looks at the standby
-def test_a_restore_is_held_while_a_standby_is_too_far_behind(own_server: EmbeddedServer, tmp_path: Path) -> None:
+@pytest.fixture
+def lagging(own_server: EmbeddedServer, tmp_path: Path) -> Iterator[tuple[EmbeddedServer, Path]]:
+    """A standby that does not replay, and a backup of its primary whose restore outlasts the looks at it."""
     own_server.psql("CREATE DATABASE shop")
     own_server.psql(
         "CREATE TABLE t AS SELECT g, repeat(md5(g::text), 20) AS x FROM generate_series(1, 250000) g", "shop"
@@ -566,19 +567,80 @@ def test_a_restore_is_held_while_a_standby_is_too_far_behind(own_server: Embedde
             lambda: own_server.psql("SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'") == "1", 30
         )
         standby.psql("SELECT pg_wal_replay_pause()")
-        process = subprocess.Popen(
-            [*command("prove", backup, "--target", own_server.url("shop"), "--max-lag", "1s"), "--format", "json"],
-            stdout=subprocess.PIPE,
-            text=True,
-            env=environment(own_server),
-        )
-        said = []
-        with process:
-            assert process.stdout is not None
-            for line in process.stdout:
-                said.append(line)
-                if "held: a standby is" in line:
-                    standby.psql("SELECT pg_wal_replay_resume()")
-        assert process.returncode == 0, said
-        assert any("held: a standby is" in line for line in said)
-        assert any("goes on: the standby is" in line for line in said)
+        yield standby, backup
+
+
+def proven_until_held(server: EmbeddedServer, backup: Path, then: Callable[[], object]) -> tuple[int, str, list[str]]:
+    """Prove with a small limit, and do something as soon as the restore is held; how it ended, complaint and lines."""
+    process = subprocess.Popen(
+        [*command("prove", backup, "--target", server.url("shop"), "--max-lag", "1s"), "--format", "json"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(server),
+    )
+    said = []
+    with process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        for line in process.stdout:
+            said.append(line)
+            if "held: a standby is" in line:
+                then()
+        complaint = process.stderr.read()
+    assert any("held: a standby is" in line for line in said), complaint
+    return process.returncode, complaint, said
+
+
+@pytest.mark.kill  # no death, but as long as one: the restore must outlast the looks at the standby
+def test_a_restore_is_held_while_a_standby_is_too_far_behind(
+    own_server: EmbeddedServer, lagging: tuple[EmbeddedServer, Path]
+) -> None:
+    standby, backup = lagging
+    code, complaint, said = proven_until_held(own_server, backup, lambda: standby.psql("SELECT pg_wal_replay_resume()"))
+    assert code == 0, complaint
+    assert any("goes on: the standby is" in line for line in said)
+
+
+@pytest.mark.kill
+def test_a_held_restore_whose_watch_is_lost_ends_and_says_so(
+    own_server: EmbeddedServer, lagging: tuple[EmbeddedServer, Path]
+) -> None:
+    """With the connection that watches the operator lock is gone: nobody would let the held restore go on."""
+    _standby, backup = lagging
+    lost = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'"
+    code, complaint, _said = proven_until_held(own_server, backup, lambda: own_server.psql(lost))
+    assert code == 1
+    assert "nobody could watch over it any more" in complaint
+    assert not exists(own_server, side_of(backup))
+    ours = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'mc/%'"
+    wait_until(lambda: own_server.psql(ours) == "0", 30, "the held program and its session are gone")
+
+
+@pytest.mark.kill
+def test_a_look_that_fails_is_said_and_is_tried_again(own_server: EmbeddedServer, tmp_path: Path) -> None:
+    """As long as the connection lives the lock is ours; what one look cannot see is unknown, and the next one may."""
+    own_server.psql("CREATE ROLE plain LOGIN CREATEDB; CREATE DATABASE shop OWNER plain")
+    own_server.psql("CREATE TABLE t AS SELECT g, md5(g::text) AS x FROM generate_series(1, 600000) g", "shop", "plain")
+    own_server.psql("CREATE INDEX ON t (x); CREATE INDEX ON t (g)", "shop", "plain")
+    url = own_server.url("shop", "plain")
+    backup = backed_up(own_server, url, tmp_path)
+    wal = "FUNCTION pg_catalog.pg_current_wal_lsn() FROM PUBLIC"
+    process = subprocess.Popen(
+        [*command("prove", backup, "--target", url, "--disk-free", "1TB"), "--format", "json"],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment(own_server),
+    )
+    said = []
+    with process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            said.append(line)
+            if "restoring into" in line:
+                wait_until(lambda: "restoring" in (comment(own_server, side_of(backup)) or ""), 30)
+                own_server.psql(f"REVOKE EXECUTE ON {wal}")
+            elif "behind is not known" in line:
+                own_server.psql(f"GRANT EXECUTE ON {wal.replace('FROM', 'TO')}")
+    assert any("behind is not known" in line for line in said)
+    assert process.returncode == 0, said

@@ -34,6 +34,9 @@ LOAD_EVERY = 2.0
 LOAD_SAID_EVERY = 5
 """Every how many looks it is said."""
 
+BLIND_LOOKS = 3
+"""Looks in a row that may fail while the connection lives before the restore ends: one may be cancelled by somebody."""
+
 RESUME_BELOW = 0.5
 """Share of ``max_lag`` below which a held restore goes on: at the limit itself it would stop and go all the time."""
 
@@ -264,13 +267,24 @@ class _Proving:
         await self._keeper.mark(self._work, marker)
 
     async def _guard(self, running: Running, start: str) -> None:
-        """Say what the restore costs the server, and hold it while a standby falls behind."""
+        """Say what the restore costs the server, and hold it while a standby falls behind.
+
+        Raises RestoreError when that cannot be looked at any more: with the connection the operator lock is gone, too,
+        and a restore that nobody watches would go on unbounded, or stay held for ever.
+        """
         limit, clock = self._proof.max_lag, LagClock()
-        looks = 0
+        looks = unseen = 0
         while True:
             await asyncio.sleep(LOAD_EVERY)
-            load = await self._keeper.load(start)
-            looks += 1
+            try:
+                load = await self._keeper.load(start)
+            except MigconsoleError as problem:
+                unseen += 1
+                if unseen >= BLIND_LOOKS or not self._keeper.alive:
+                    raise _blind(problem) from problem
+                self._reporter.say(f"how far standbys are behind is not known: {problem.title}; looked at again")
+                continue
+            looks, unseen = looks + 1, 0
             lag = max(load.lag or 0.0, clock.lag(time.monotonic(), load.written, load.behind))
             if not running.held and lag > limit:
                 running.hold()
@@ -289,10 +303,23 @@ class _Proving:
         try:
             await self._drop_work()
         except MigconsoleError as problem:
+            if not self._keeper.alive and await self._abandoned_anew():
+                return
             what = type(error).__name__
             self._reporter.say(
                 f"{self._work} could not be dropped after {what}: {problem.title}; the next proof drops it"
             )
+
+    async def _abandoned_anew(self) -> bool:
+        """Whether it could be dropped on another connection, which has to get the operator lock first."""
+        proof = self._proof
+        try:
+            async with SideKeeper.opened(proof.target, self._app, self._owner, lock=proof.lock) as keeper:
+                self._keeper = keeper
+                await self._drop_work()
+        except MigconsoleError:
+            return False
+        return True
 
     async def _drop_work(self) -> None:
         await self._drop(self._work)
@@ -301,6 +328,15 @@ class _Proving:
         row: DatabaseRow | None = (await self._keeper.find(name)).get(name)
         if row is not None:
             await self._keeper.drop(row, self._app, name)
+
+
+def _blind(problem: MigconsoleError) -> RestoreError:
+    return RestoreError(
+        "The restore was ended: nobody could watch over it any more",
+        f"What it costs the server, and how far standbys are behind, cannot be seen: {problem.title}. {problem.detail} "
+        "When that connection is lost, so is the operator lock.",
+        "Look at the server; then prove the backup again.",
+    )
 
 
 _LOOK = "Look there yourself, then say what you found: --disk-free SIZE."

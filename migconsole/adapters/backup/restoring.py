@@ -12,9 +12,10 @@ import contextlib
 import re
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from migconsole.adapters.backup import directory as storage
 from migconsole.adapters.backup.clients import Choice
@@ -33,8 +34,8 @@ ERROR = re.compile(r"pg_restore: error: ")
 HARMLESS = "transaction_timeout"
 """A pg_restore from 17 on sets this parameter, which older servers do not know: the one error that changes nothing."""
 
-Guard = Callable[[Running], Awaitable[None]]
-"""Watches a running restore until cancelled; may hold it and let it go on."""
+Guard = Callable[[Running], Coroutine[Any, Any, None]]
+"""Watches a running restore until cancelled; may hold it and let it go on. What it raises ends the restore."""
 
 
 class RestoreError(BackupError):
@@ -113,13 +114,17 @@ async def _pg_restore(
     jobs = ["-j", str(filling.jobs)] if watched and filling.jobs > 1 else []
     target = ["-d", conninfo(filling.database), "-L", str(chosen), str(filling.backup.dump)]
     command = ["--no-password", *strict, *jobs, *target]
-    async with filling.toolbox.started("pg_restore", *command) as running, asyncio.TaskGroup() as group:
-        beside = [group.create_task(_watch(filling, reporter))] if watched else []
-        if watched and filling.guard is not None:
-            beside.append(group.create_task(_quietly(filling.guard(running))))
-        ended = await running.ended()
-        for task in beside:
-            task.cancel()
+    try:
+        # A guard that fails cancels the waiting, and leaving the program's context ends it, held or not.
+        async with filling.toolbox.started("pg_restore", *command) as running, asyncio.TaskGroup() as group:
+            beside: list[asyncio.Task[None]] = [group.create_task(_watch(filling, reporter))] if watched else []
+            if watched and filling.guard is not None:
+                beside.append(group.create_task(filling.guard(running)))
+            ended = await running.ended()
+            for task in beside:
+                task.cancel()
+    except* MigconsoleError as errors:
+        raise errors.exceptions[0] from None
     if problem := failure(ended, strict=bool(strict)):
         raise RestoreError("pg_restore failed", problem, "Mend what it names, and prove the backup again.")
 
@@ -157,12 +162,6 @@ async def _watch(filling: Filling, reporter: Reporter) -> None:
     meter = Meter("restore", sum(weights.values()))
     async for done in copy_progress(filling.inside, filling.toolbox.app_name, filling.owner, weights, exact):
         reporter.progress(meter.at(done or 0, known=done is not None, note="rows; indexes follow"))
-
-
-async def _quietly(watching: Awaitable[None]) -> None:
-    """Watching the load must not end a restore that goes well."""
-    with contextlib.suppress(MigconsoleError):
-        await watching
 
 
 @contextlib.asynccontextmanager

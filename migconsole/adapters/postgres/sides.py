@@ -66,6 +66,11 @@ class SideKeeper:
         finally:
             await retire(connection)
 
+    @property
+    def alive(self) -> bool:
+        """Whether the connection, and with it the lock, is there as far as is known here."""
+        return not self._connection.is_closed()
+
     async def _lock(self, app: str) -> None:
         if await self._value("SELECT pg_catalog.pg_try_advisory_lock($1)", operator_lock_key(app)):
             return
@@ -107,8 +112,10 @@ class SideKeeper:
         return row["lsn"], row["at"]
 
     async def load(self, since: str) -> Load:
-        """What was written since a WAL position, and how far standbys are behind."""
-        (row,) = await self.rows("side_load", since)
+        """What was written since a WAL position, and how far standbys are behind. Raises TargetError, in time."""
+        with self._said():
+            async with asyncio.timeout(QUESTION):
+                (row,) = await rows(self._connection, "side_load", since)
         return Load(row["written"], row["lag"], row["behind"])
 
     async def rows(self, query: str, *arguments: Any) -> Sequence[Mapping[str, Any]]:

@@ -18,6 +18,7 @@ from migconsole.domain.connection import (
     parse_service,
     passfile_password,
 )
+from migconsole.domain.inherited import inherited
 from migconsole.domain.parameters import VARIABLES
 from migconsole.domain.secrets import Secret
 
@@ -162,6 +163,14 @@ class Target:
     def child_secrets(self) -> dict[str, Secret]:
         """The secret part of the environment: PGPASSWORD, when a password is known."""
         return {} if self.password is None else {"PGPASSWORD": self.password}
+
+    def whole_environment(self, environment: Mapping[str, str], app_name: str) -> dict[str, str]:
+        """The environment of a command that a person wrote, password included: this target, and no other one's.
+
+        ``environment`` is what is inherited; ``app_name`` is what its sessions are called on the server.
+        """
+        secrets = {name: secret.reveal() for name, secret in self.child_secrets().items()}
+        return {**inherited(environment), **self.child_environment(), **secrets, "PGAPPNAME": app_name}
 
     def secrets(self) -> tuple[Secret, ...]:
         """Everything that must be masked wherever text is shown or kept."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from migconsole.domain.checklist import Check, Danger, Item, Job, Run, Sql, Step
+from migconsole.domain.inherited import inherited
 from migconsole.domain.run import Attempt
 from migconsole.engine.ports import Database, JobRequest, RunFiles, Surroundings
 from migconsole.engine.resolve import Prepared
@@ -86,12 +87,7 @@ class Execution:
     def terminal_environment(self, step: Step, prepared: Prepared, attempt: Attempt) -> dict[str, str]:
         """The whole environment of a command that is given the real terminal."""
         environment, hidden = self._environment(step, prepared)
-        inherited = {
-            name: value
-            for name, value in self._surroundings.environment.items()
-            if not name.startswith("PG") and name not in ("DATABASE_URL", "DIRECT_URL")
-        }
-        return {**inherited, **environment, **hidden, "PGAPPNAME": attempt.app_name}
+        return {**inherited(self._surroundings.environment), **environment, **hidden, "PGAPPNAME": attempt.app_name}
 
     async def ask(self, step: Step, prepared: Prepared) -> Outcome:
         """Put a query or check to the server and judge the answer. Never raises; being cancelled is an outcome."""

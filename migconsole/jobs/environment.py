@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from migconsole.adapters.jobs.files import ATTEMPT_DIRECTORY, MARKER
+from migconsole.domain.inherited import inherited
 
 PSQLRC = "psqlrc"
 BASH_ENV = "bashenv"
@@ -20,13 +21,7 @@ FILES = {
 """Files of the job directory that the environment points to, with their content."""
 
 _REMOVED = {
-    "DATABASE_URL",  # an inherited one may name another server than the PG* variables of the target
     "PSQL_PAGER",
-    "ENV",
-    "SHELLOPTS",
-    "BASHOPTS",
-    "CDPATH",
-    "PROMPT_COMMAND",
     "COLUMNS",  # the terminal's own size counts, and it changes
     "LINES",
     "OLDPWD",
@@ -35,7 +30,7 @@ _REMOVED = {
 
 
 def child_environment(
-    inherited: Mapping[str, str],
+    environment: Mapping[str, str],
     *,
     directory: Path,
     app_name: str,
@@ -46,15 +41,10 @@ def child_environment(
 ) -> dict[str, str]:
     """Build a command's environment; ``additions`` win over what is inherited, ``secrets`` over both.
 
-    Every inherited ``PG*`` variable goes first: ``PGSERVICE`` and ``PGHOSTADDR`` would override ``PGHOST``. Functions
-    and options that bash would take from the environment go too, so that a script means the same everywhere.
+    What ``domain.inherited`` keeps away goes first, so that a script means and does the same everywhere.
     A ``built_in`` job is told where its outcome belongs.
     """
-    kept = {
-        name: value
-        for name, value in inherited.items()
-        if not name.startswith(("PG", "BASH_FUNC_")) and name not in _REMOVED
-    }
+    kept = {name: value for name, value in inherited(environment).items() if name not in _REMOVED}
     return {
         "TERM": "dumb",
         **kept,

@@ -11,13 +11,13 @@ import asyncio
 import contextlib
 import os
 import re
-import signal
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
 from migconsole.adapters import processes
+from migconsole.adapters.backup.tools import end
 from migconsole.adapters.jobs.outcomes import JobOutcome
 from migconsole.adapters.postgres.database import PostgresDatabase
 from migconsole.adapters.postgres.sides import SideKeeper
@@ -157,7 +157,7 @@ async def _shell(script: str, setting: Setting, reports: Reports) -> tuple[int, 
         return reports.lines[-1]
 
     lines: list[str] = []
-    environment = {**os.environ, **setting.toolbox.environment()}
+    environment = setting.target.whole_environment(os.environ, setting.toolbox.app_name)
     async with _started(script, environment) as process:
         assert process.stdout is not None
         rest = b""
@@ -186,10 +186,7 @@ async def _started(script: str, environment: dict[str, str]) -> AsyncIterator[as
     try:
         yield process
     finally:
-        if process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGTERM)
-            await process.wait()
+        await asyncio.shield(end(process))
 
 
 def _outcome(options: Options, reports: Reports, lsn: str, at: str, durations: dict[str, float]) -> JobOutcome:

@@ -115,12 +115,7 @@ async def _of_run(directory: RunDirectory, wanted: Wanted) -> AsyncIterator[Roll
         known = point.path or run.restore_points.newest.path
         path = wanted.backup or (Path(known) if known else None)
         identifier = _owner_of(run, wanted)
-        environment = {
-            **setting.surroundings.environment,
-            **setting.surroundings.env_file,
-            **setting.surroundings.child_environment,
-            **setting.surroundings.child_secrets,
-        }
+        environment = {**setting.surroundings.environment, **setting.surroundings.env_file}
         knowledge = Knowledge(
             owner=identifier,
             book=keeper.book,

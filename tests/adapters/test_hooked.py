@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
 from pathlib import Path
 
+import psutil
 import pytest
 
-from tests.adapters.restoring import Said, folded, migconsole, opened_run
+from tests.adapters.restoring import Said, command, environment, folded, migconsole, opened_run
 from tests.conftest import Database
+from tests.waiting import wait_until
 
 
 def by_hook(database: Database, *arguments: object) -> Said:
@@ -49,3 +53,22 @@ def test_what_is_not_verified_does_not_count(database: Database, arguments: list
     said = by_hook(database, *arguments)
     assert said.code == code, said.complaint
     assert words in said.complaint
+
+
+def test_a_command_that_will_not_end_is_ended_by_force(database: Database, tmp_path: Path) -> None:
+    """It and what it has started ignore the signal; the item can be cancelled all the same."""
+    pids = tmp_path / "pids"
+    take = f"trap '' TERM; sleep 1000 & echo $$ $! > {pids}.new; mv {pids}.new {pids}; while :; do wait; done"
+    process = subprocess.Popen(
+        command("prove", "--target", database.url, "--by", "stubborn", "--take", take, "--verify-sql", "SELECT true"),
+        stdout=subprocess.DEVNULL,
+        env=environment(database.server),
+    )
+    try:
+        wait_until(pids.exists, 60)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 130
+        wait_until(lambda: not any(psutil.pid_exists(int(pid)) for pid in pids.read_text().split()), 10)
+    finally:
+        process.kill()
+        process.wait()

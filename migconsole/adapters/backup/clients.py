@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from migconsole.domain.inherited import inherited
 from migconsole.domain.target import Target
 from migconsole.errors import UsageError
 
@@ -69,10 +70,10 @@ class Clients:
         """Where a program of it lies."""
         return str(self.bindir / program)
 
-    def environment(self, inherited: Mapping[str, str]) -> dict[str, str]:
+    def environment(self, environment: Mapping[str, str]) -> dict[str, str]:
         """What its programs start with: nothing of the caller's ``PG*``, and messages that can be read by a machine."""
-        kept = {name: value for name, value in inherited.items() if not name.startswith("PG") and name != "LANGUAGE"}
-        kept.pop("DATABASE_URL", None)
+        kept = inherited(environment)
+        kept.pop("LANGUAGE", None)
         return kept | {"LC_ALL": "C"} | ({"LD_LIBRARY_PATH": self.library_path} if self.library_path else {})
 
 

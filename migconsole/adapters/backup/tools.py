@@ -155,21 +155,11 @@ class Running:
 
     async def stop(self) -> None:
         """End the program and its group, gently first. Nothing of it is left when this returns."""
-        if self._process.returncode is None:
-            self._signal(signal.SIGTERM)
-            self._signal(signal.SIGCONT)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(asyncio.shield(self._process.wait()), _PATIENCE)
-        if self._process.returncode is None or self._process.returncode < 0:
-            # One that was killed leaves its workers, each with a session on the server.
-            self._signal(signal.SIGTERM)
-            self._signal(signal.SIGKILL)
-        await self._process.wait()
+        await end(self._process)
         await self._reader
 
     def _signal(self, number: int) -> None:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, number)
+        _signal(self._process, number)
 
     async def _read(self) -> None:
         stream = self._process.stderr
@@ -186,6 +176,28 @@ class Running:
             self._count += 1
             if self._heard is not None:
                 self._heard(text)
+
+
+async def end(process: asyncio.subprocess.Process) -> None:
+    """End a program that leads its group, and its group: gently, by force after ``_PATIENCE`` seconds.
+
+    One that has ended by itself is left alone, and so is what it left running.
+    """
+    asked = process.returncode is None
+    if asked:
+        _signal(process, signal.SIGTERM)
+        _signal(process, signal.SIGCONT)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.shield(process.wait()), _PATIENCE)
+    if asked or process.returncode is None or process.returncode < 0:
+        # One that was killed leaves its workers, each with a session on the server; so does one that heeds a signal.
+        _signal(process, signal.SIGKILL)
+    await process.wait()
+
+
+def _signal(process: asyncio.subprocess.Process, number: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, number)
 
 
 def conninfo(database: str) -> str:

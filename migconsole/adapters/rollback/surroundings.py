@@ -24,6 +24,9 @@ from migconsole.errors import MigconsoleError, UnknownOutcomeError
 HOOK_LIMIT = 30.0
 """Seconds for a hook. PgBouncer's PAUSE waits for transactions to end; who waits longer is an outage longer."""
 
+APP_NAME = "migconsole/rollback"
+"""What sessions of hooks and programs are called on the server."""
+
 PSQL_LOST = 2
 """psql's exit code for a connection that ended, and for one that was never made."""
 
@@ -33,8 +36,9 @@ KEPT_LINES = 200
 class HereSurroundings:
     """``engine.rollback_ports.Surroundings`` on this host.
 
-    ``directory`` is the run's, None outside a run. ``environment`` is what hooks get, secrets included: they reach a
-    child in no other way. ``redact`` masks what children say. ``clients`` are the programs that fit the server.
+    ``directory`` is the run's, None outside a run. ``environment`` is what hooks inherit: what in it aims at another
+    server is left out, and the target's own, its password too, is put in. ``redact`` masks what children say.
+    ``clients`` are the programs that fit the server.
     """
 
     def __init__(
@@ -50,7 +54,7 @@ class HereSurroundings:
         self._target = target
         self._directory = directory
         self._cwd = cwd
-        self._environment = dict(os.environ if environment is None else environment)
+        self._environment = target.whole_environment(os.environ if environment is None else environment, APP_NAME)
         self._redact = redact
         self._clients = clients
 
@@ -84,7 +88,7 @@ class HereSurroundings:
         name, *arguments = step.argv
         environment = clients.environment(os.environ) | self._target.child_environment() | self._password()
         options = " ".join(filter(None, (environment.get("PGOPTIONS", ""), "-c lock_timeout=5s")))
-        environment |= {"PGOPTIONS": options, "PGAPPNAME": "migconsole/rollback"}
+        environment |= {"PGOPTIONS": options, "PGAPPNAME": APP_NAME}
         code, said = await self._run([clients.path(name), *arguments], environment, lines, None)
         if name == "psql" and code == PSQL_LOST:
             raise UnknownOutcomeError("psql lost its connection: the script may or may not have been committed")

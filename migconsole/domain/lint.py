@@ -57,6 +57,10 @@ def _rule(name: str, pattern: str, message: str, *, error: bool = False, unless:
 
 
 _ADD = r"\badd\s+(?:constraint\s+\S+\s+)?"
+_TRANSACTION = (
+    r"^(?:begin|commit|end|abort|start\s+transaction|prepare\s+transaction"
+    r"|rollback(?!\s+(?:(?:work|transaction)\s+)?to\b))\b"
+)
 RULES = (
     _rule("drop-table", r"\bdrop\s+table\b", "the table and its rows are gone", error=True),
     _rule("drop-database", r"\bdrop\s+(?:database|schema)\b", "everything in it is gone", error=True),
@@ -127,7 +131,7 @@ RULES = (
     ),
     _rule(
         "transaction",
-        r"^(?:begin|commit|rollback|start\s+transaction)\b",
+        _TRANSACTION,
         "the tool's own transaction ends here; what follows stays when a later statement fails",
     ),
 )
@@ -167,3 +171,29 @@ def _judge(file: str, line: int, statement: str, new: set[str], count: int) -> I
     if count > 1 and _CONCURRENTLY.search(statement) and not statement.startswith("refresh"):
         why = "CONCURRENTLY fails inside a transaction: it must be alone in its file"
         yield Finding(file, line, "concurrently-in-transaction", why, "error")
+
+
+_ELSEWHERE = re.compile(r"\\(?:i|ir|include|include_relative|c|connect|gexec)(?![\w])")
+"""Words of psql behind which statements stand that cannot be read here, or another connection."""
+
+
+def transaction_control(text: str) -> tuple[str, ...]:
+    """Lines of a psql script that end or leave the one transaction that it is run in; none when it is all or nothing.
+
+    >>> transaction_control("DROP TABLE a;\\nCOMMIT;\\nDROP TABLE b;")
+    ('line 2: COMMIT',)
+    """
+    found: list[tuple[int, str]] = []
+    rest = []
+    for number, line in enumerate(text.splitlines(), 1):
+        if _ELSEWHERE.search(line):
+            found.append((number, line))
+        # A word of psql ends with its line, not with a semicolon.
+        rest.append("" if line.lstrip().startswith("\\") else line)
+    try:
+        statements = located("\n".join(rest))
+    except UnfinishedSqlError as error:
+        return (f"it cannot be read: {error}",)
+    pattern = re.compile(_TRANSACTION)
+    found += [(line, words) for line, words in statements if pattern.match(" ".join(words.lower().split()))]
+    return tuple(f"line {number}: {' '.join(words.split())}" for number, words in sorted(found))

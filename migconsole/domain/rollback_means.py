@@ -19,7 +19,7 @@ class Means:
     """``backup`` is a backup's folder, ``script`` a revert script, ``keep`` where the failed data is dumped before the
     database is dropped in place, ``free`` what is free on the server's volume where it cannot be seen, ``old_app`` how
     it is known that the previous version of the application runs on the migrated schema. "" is not given. ``missing``
-    is the named file that whoever looked has not found.
+    is the named file that whoever looked has not found, ``control`` the lines of the script that leave its transaction.
     """
 
     backup: str = ""
@@ -28,6 +28,7 @@ class Means:
     free: str = ""
     old_app: str = ""
     missing: str = ""
+    control: str = ""
 
     def arguments(self) -> dict[str, str]:
         """As arguments of the ``restore`` job.

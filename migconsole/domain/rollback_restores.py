@@ -12,6 +12,7 @@ from migconsole.domain.rollback_state import State
 from migconsole.domain.rollback_steps import lead_in, lead_out, verify_step
 from migconsole.domain.rollback_survey import Survey
 from migconsole.domain.rollback_warnings import warnings
+from migconsole.domain.text import sanitise_line
 
 FORCE_SINCE = 130_000
 """``server_version_num`` from which DROP DATABASE can end sessions itself."""
@@ -23,7 +24,7 @@ def other_plan(survey: Survey, strategy: Strategy, means: Means = NOTHING_NAMED,
     if not option.executed:
         return _by_hand(survey, option)
     if strategy is Strategy.REVERT:
-        return _revert(survey, option, means.script)
+        return _revert(survey, option, means)
     if strategy is Strategy.SIDE_RESTORE:
         return _side_restore(survey, option)
     return _in_place(survey, option, means.keep, jobs)
@@ -51,15 +52,16 @@ def _by_hand(survey: Survey, option: Option) -> Plan:
     return _plan(survey, option, steps, by_hand=True)
 
 
-def _revert(survey: Survey, option: Option, script: str) -> Plan:
+def _revert(survey: Survey, option: Option, means: Means) -> Plan:
     app = survey.app
     expects = ((survey.names.app, app.oid),) if app is not None else ()
     step = PlanStep(
         "revert",
         f"Run the revert script in {survey.names.app}, in one transaction",
         Act.PROGRAM,
-        argv=("psql", "-X", "-v", "ON_ERROR_STOP=1", "-1", "--no-password", "-f", script),
-        undoing="nothing by itself; on an error psql rolls back",
+        argv=("psql", "-X", "-v", "ON_ERROR_STOP=1", "-1", "--no-password", "-f", means.script),
+        undoing="nothing by itself; on an error psql rolls back"
+        + (" what is not committed yet" if means.control else ""),
         no_return=True,
         destructive=True,
         expects=expects,
@@ -67,7 +69,11 @@ def _revert(survey: Survey, option: Option, script: str) -> Plan:
     read = PlanStep(
         "read-back", "Read back that it is the same database", Act.READ_BACK, command="its oid", expects=expects
     )
-    return _plan(survey, option, (step, read, verify_step(survey, Strategy.REVERT)))
+    plan = _plan(survey, option, (step, read, verify_step(survey, Strategy.REVERT)))
+    if not means.control:
+        return plan
+    warning = f"the script is NOT all or nothing: it handles transactions itself ({sanitise_line(means.control)})"
+    return replace(plan, warnings=(*plan.warnings, f"{warning}; when it fails, what it committed before stays"))
 
 
 def _side_restore(survey: Survey, option: Option) -> Plan:

@@ -32,6 +32,8 @@ DROP_LIMIT = 3600.0
 
 PAUSE = 0.02
 
+AGAIN = "Run the same command again: it reads the server"
+
 Report = Callable[[StepReport], None]
 
 _VERDICTS = {
@@ -152,7 +154,7 @@ class _Execution:
                 for step in await self._swap_after_restore():
                     await self._step(step)
         except UnknownOutcomeError as error:
-            outcome = Outcome(Verdict.UNKNOWN, words(error), next=("Run the same command again: it reads the server",))
+            outcome = Outcome(Verdict.UNKNOWN, words(error), next=(error.remedy or AGAIN,))
         except MigconsoleError as error:
             outcome = await self._given_up(error)
         else:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from migconsole.adapters.rollback.scripts import control_of
 from migconsole.domain import rollback_deeds, rollback_options
 from migconsole.domain.quantities import parse_size
 from migconsole.domain.rollback_means import Means
@@ -52,9 +53,13 @@ class RunDesk:
 
 
 def looked_at(means: Means) -> Means:
-    """What was named, with what of it is not there."""
-    there = not means.script or Path(means.script).is_file()
-    return replace(means, missing="" if there else means.script)
+    """What was named, with what of it is not there, and what in the script leaves its transaction."""
+    if not means.script:
+        return means
+    script = Path(means.script)
+    if not script.is_file():
+        return replace(means, missing=means.script)
+    return replace(means, control=control_of(script))
 
 
 def _bytes(text: str) -> int | None:

@@ -24,7 +24,12 @@ ELSEWHERE = {
     "BASH_FUNC_env%%": "() { echo hijacked; }",
     "KEPT": "yes",
 }
-SHOWN = "env | grep -E '^(PG|DATABASE_URL|DIRECT_URL|KEPT)' | sort; [[ $DATABASE_URL == postgresql://*@127.0.0.1:* ]] && echo one target"
+SHOWN = "; ".join(
+    (
+        "env | grep -E '^(PG|DATABASE_URL|DIRECT_URL|KEPT)' | sort",
+        '[[ "$DATABASE_URL" == postgresql://*@127.0.0.1:* ]] && echo one target',
+    )
+)
 
 BY_HOOK = "restore point's command"
 

@@ -120,12 +120,40 @@ def test_a_revert_script_runs_whole_or_not_at_all(backed_up: tuple[Scene, Path])
     script.write_text("DROP TABLE extra; SELECT 1/0;")
     failed = roll(made, backup, "--strategy", "revert", "--script", str(script))
     assert failed.returncode in (1, 3), failed.stdout + failed.stderr
+    assert "NOTHING WAS CHANGED" in failed.stdout
     assert made.server.psql("SELECT to_regclass('extra') IS NOT NULL", made.names.app) == "t"
     script.write_text("DROP TABLE extra; UPDATE content SET what = 'old';")
     done = roll(made, backup, "--strategy", "revert", "--script", str(script))
     assert done.returncode == 0, done.stdout + done.stderr
     assert "REVERTED" in done.stdout
     assert made.content() == "old"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("DROP TABLE extra;\nCOMMIT;\nSELECT 1/0;", ("a part of it stays", "extra")),
+        ("UPDATE content SET what = 'half';\nCOMMIT;\nSELECT 1/0;", ("may have changed rows", "line 2: COMMIT")),
+        ("\\i inner.sql\nSELECT 1/0;", ("may have changed rows", "line 1: \\i inner.sql")),
+    ],
+    ids=["schema", "rows", "included"],
+)
+def test_a_revert_script_that_committed_a_part_is_never_called_nothing(
+    backed_up: tuple[Scene, Path], text: str, told: tuple[str, ...]
+) -> None:
+    made, backup = backed_up
+    script = made.home / "down.sql"
+    script.write_text(text.replace("inner.sql", str(made.home / "inner.sql")))
+    (made.home / "inner.sql").write_text("UPDATE content SET what = 'half'; COMMIT;")
+    planned = roll(made, backup, "--strategy", "revert", "--script", str(script), "--plan")
+    assert "NOT all or nothing" in planned.stdout
+    failed = roll(made, backup, "--strategy", "revert", "--script", str(script))
+    assert failed.returncode == 4, failed.stdout + failed.stderr
+    assert "NOTHING WAS CHANGED" not in failed.stdout
+    assert "UNKNOWN" in failed.stdout
+    for words in told:
+        assert words.replace("inner.sql", str(made.home / "inner.sql")) in failed.stdout
+    assert "Do not run the script again as it is" in failed.stdout
 
 
 POINTS = [

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from migconsole.domain.lint import RULES, lint
+from migconsole.domain.lint import RULES, lint, transaction_control
 
 
 def rules(text: str) -> list[str]:
@@ -74,3 +74,20 @@ def test_names_are_unique() -> None:
 def test_any_text_is_read(text: str) -> None:
     for finding in lint("a.sql", text):
         assert 1 <= finding.line <= text.count("\n") + 1
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("DROP TABLE a; -- COMMIT\nDO $$ BEGIN PERFORM 1; END $$;", ()),
+        ("SAVEPOINT s; DROP TABLE a; ROLLBACK TO SAVEPOINT s; ROLLBACK WORK TO s;", ()),
+        ("\\set x 1\nCOMMIT;", ("line 2: COMMIT",)),
+        ("begin;\nselect 1;\nEND\n;", ("line 1: begin", "line 3: END")),
+        ("ABORT; PREPARE TRANSACTION 'x'", ("line 1: ABORT", "line 1: PREPARE TRANSACTION ''")),
+        ("\\copy a from 'b'\n\\ir part.sql\n\\c other", ("line 2: \\ir part.sql", "line 3: \\c other")),
+        ("SELECT 'COMMIT;' \\gexec", ("line 1: SELECT 'COMMIT;' \\gexec",)),
+        ("SELECT 'open", ("it cannot be read: ' is opened and never closed",)),
+    ],
+)
+def test_what_leaves_the_transaction_of_a_script_is_found(text: str, found: tuple[str, ...]) -> None:
+    assert transaction_control(text) == found

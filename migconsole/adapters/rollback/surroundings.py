@@ -11,7 +11,7 @@ from pathlib import Path
 
 from migconsole.adapters import watchers
 from migconsole.adapters.backup.clients import Clients
-from migconsole.adapters.rollback import verifying
+from migconsole.adapters.rollback import scripts, verifying
 from migconsole.adapters.runs import sync_directory
 from migconsole.domain.rollback_plan import Plan, PlanStep
 from migconsole.domain.rollback_survey import Survey
@@ -89,11 +89,19 @@ class HereSurroundings:
         environment = clients.environment(os.environ) | self._target.child_environment() | self._password()
         options = " ".join(filter(None, (environment.get("PGOPTIONS", ""), "-c lock_timeout=5s")))
         environment |= {"PGOPTIONS": options, "PGAPPNAME": APP_NAME}
+        script = name == "psql"
+        before = await scripts.schema_seen(self._target, self._redact) if script else None
         code, said = await self._run([clients.path(name), *arguments], environment, lines, None)
-        if name == "psql" and code == PSQL_LOST:
-            raise UnknownOutcomeError("psql lost its connection: the script may or may not have been committed")
+        if script and (code is None or code < 0 or code == PSQL_LOST):
+            raise UnknownOutcomeError(
+                "psql lost its connection or was ended: the script may or may not have been committed",
+                remedy=scripts.REMEDY,
+            )
         if code != 0:
-            raise MigconsoleError(f"{name} ended with exit {code}", " · ".join(said[-5:]))
+            failure = MigconsoleError(f"{name} ended with exit {code}", " · ".join(said[-5:]))
+            if script:
+                raise await scripts.judged(failure, Path(arguments[-1]), before, self._target, self._redact)
+            raise failure
         if name == "pg_dump":
             await self._keep(Path(arguments[-1]), clients, environment, lines)
 

@@ -146,13 +146,13 @@ class RunStore:
     def find(self, wanted: str | None) -> RunDirectory:
         """A run by path, directory name or the beginning of either name or identifier; the newest without one."""
         runs = self.all()
-        if not wanted:
-            if not runs:
-                raise UsageError("There is no run yet", str(self.path), "Start one: migconsole run CHECKLIST")
-            return runs[0]
-        given = Path(wanted).expanduser()
-        if (given / "run.db").is_file():
+        given = Path(wanted or "").expanduser()
+        if wanted and (given / "run.db").is_file():
             return RunDirectory(given.absolute())
+        if not runs:
+            raise UsageError("There is no run yet", str(self.path), "Start one: migconsole run CHECKLIST")
+        if not wanted:
+            return runs[0]
         matches = [run for run in runs if run.path.name.startswith(wanted)] or [
             run for run in runs if _is_identified_by(run, wanted)
         ]

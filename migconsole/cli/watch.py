@@ -38,7 +38,7 @@ def watch(
     """Watch the health of RUN's database (default: the newest run), or of --target without any run.
 
     On a terminal the health screen opens. Elsewhere, and with --format, a line is printed for each pulse and each
-    alarm; it ends with exit 1 while a critical alarm is open.
+    alarm; it ends with exit 1 while a critical alarm is open or the server cannot be reached.
     """
     if handed:
         sys.exit(_serve(Path(run_name or "")))

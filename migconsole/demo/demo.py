@@ -134,11 +134,12 @@ class Demo:
         if not self.keep:
             return ""
         home = shlex.quote(str(self.home))
-        command = f"{shlex.quote(sys.executable)} -m migconsole.demo"
+        python = shlex.quote(sys.executable)
+        command = f"{python} -m migconsole.demo"
         return (
             f"The demo is still there, in {self.home}\n"
             f"  come back   cd {shlex.quote(str(self.project))} && PATH={shlex.quote(self.path_addition)}:$PATH "
-            f"migconsole --state-dir {shlex.quote(str(self.state_dir))} resume\n"
+            f"{python} -m migconsole --state-dir {shlex.quote(str(self.state_dir))} resume\n"
             f"  stop        {command} stop {home}\n"
             f"  start       {command} start {home}\n"
             f"  remove      {command} remove {home}"

@@ -107,12 +107,21 @@ def _version(path: str) -> str:
     return f" ({lines[0].strip()[:60]})" if lines else ""
 
 
+def _sentences(*parts: str) -> str:
+    """What an error says, in one line.
+
+    >>> _sentences("The password is wrong", "", "Check it.")
+    'The password is wrong. Check it.'
+    """
+    return " ".join(part if part.endswith((".", "!", "?", ":")) else f"{part}." for part in parts if part)
+
+
 async def _target(url: str) -> list[Finding]:
     try:
         resolved = resolve_target(url or None)
     except MigconsoleError as error:
         level = "problem" if url else "note"
-        return [Finding(level, "target", " ".join(filter(None, (error.detail or error.title, error.remedy))))]
+        return [Finding(level, "target", _sentences(error.detail or error.title, error.remedy))]
     found = [Finding("note", "target", note) for note in resolved.notes]
     found += [Finding("note", "target", f"not used: {dropped}") for dropped in resolved.dropped]
     database = PostgresDatabase(resolved)
@@ -129,7 +138,7 @@ async def _target(url: str) -> list[Finding]:
             level = {True: "ok", False: "problem", None: "note"}[result.judgement]
             found.append(Finding(level, name, result.reason or "; ".join(result.lines[:3])))
     except MigconsoleError as error:
-        found.append(Finding("problem", "target", " ".join(filter(None, (error.title, error.detail, error.remedy)))))
+        found.append(Finding("problem", "target", _sentences(error.title, error.detail, error.remedy)))
     finally:
         await database.close()
     return found
@@ -141,7 +150,7 @@ def _clients(target: Target, version: str) -> list[Finding]:
     try:
         choice = clients.choose(sets, target, version)
     except MigconsoleError as error:
-        return [Finding("problem", "client programs", " ".join((error.title + ".", error.detail, error.remedy)))]
+        return [Finding("problem", "client programs", _sentences(error.title, error.detail, error.remedy))]
     chosen = choice.clients
     compressed = choice.compression or "gzip"
     text = f"{chosen.version} in {chosen.bindir}: {choice.why}; compression {compressed}"

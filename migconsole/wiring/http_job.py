@@ -118,7 +118,8 @@ def _fetch(question: Question) -> _Answer:
             return _Answer(error.code, error.read(MOST), error.headers.get("Location", ""), bare)
     except (OSError, HTTPException, ValueError, ssl.SSLError) as error:
         reason = getattr(error, "reason", None) or error
-        return _Answer(None, problem=f"no answer: {type(error).__name__}: {str(reason)[:200]}")
+        words = (reason.strerror if isinstance(reason, OSError) else "") or f"{type(reason).__name__}: {reason}"
+        return _Answer(None, problem=f"no answer: {words[:200]}")
 
 
 def _described(question: Question, answer: _Answer, seconds: float, text: str) -> list[str]:

@@ -24,7 +24,11 @@ _PROBES = tuple(dict.fromkeys(probe for probe, _ in SERIES.values()))
 async def follow(
     watching: Watching, say: Callable[[str], None], *, as_json: bool, until: float, stop: asyncio.Event
 ) -> int:
-    """Say every pulse until ``until`` seconds are over or ``stop`` is set; 1 when the watcher failed."""
+    """Say every pulse until ``until`` seconds are over or ``stop`` is set; the exit code.
+
+    It is 1 while a critical alarm is open, and where the last pulse did not reach the server: no answer is not health.
+    Raises what the watcher ended with.
+    """
     lines = Lines(watching.source, as_json=as_json)
     end = time.monotonic() + until
     while not stop.is_set() and time.monotonic() < end:
@@ -39,7 +43,8 @@ async def follow(
             await asyncio.wait_for(stop.wait(), LOOK)
         except TimeoutError:
             continue
-    return EXIT_FAILED if any(alarm.level is Level.CRITICAL for alarm in watching.source.alarms()) else EXIT_OK
+    critical = any(alarm.level is Level.CRITICAL for alarm in watching.source.alarms())
+    return EXIT_FAILED if critical or lines.unreached else EXIT_OK
 
 
 class Lines:
@@ -51,6 +56,8 @@ class Lines:
         self._last = 0.0
         self._problem = ""
         self._alarms: dict[int, Alarm] = {}
+        self.unreached = False
+        """Whether the last pulse got no answer."""
 
     def new(self) -> list[str]:
         """Lines to say now: alarms first, then the pulse; why there is none once, when that changes."""
@@ -61,6 +68,7 @@ class Lines:
         lines = self._changed_alarms()
         if fresh and pulse is not None:
             self._last = pulse.at
+            self.unreached = pulse.quality is Quality.FAILED
             lines.append(self._pulse(pulse))
         if state.problem != self._problem and (state.age is not None or fresh):
             self._problem = state.problem

@@ -202,3 +202,15 @@ def test_a_disk_that_fills_up_during_the_run(desk: Desk, small_disk: Path) -> No
     assert desk.ended("apply").outcome == "passed"
     wait_until((desk.project / "done").exists)
     desk.assert_whole()
+
+
+def test_a_run_that_is_named_where_there_is_none(desk: Desk) -> None:
+    assert_refused(desk, desk.open("verify", "some-run"), 2, "There is no run yet", "migconsole run CHECKLIST")
+
+
+def test_a_server_that_never_answers_is_not_watched_well(desk: Desk) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        target = f"postgresql://ana:{PASSWORD}@127.0.0.1:{taken.getsockname()[1]}/app"
+        console = desk.open("watch", "--target", target, "--until", "3s", "--format", "text")
+        assert_refused(desk, console, 1, "refuses connections")

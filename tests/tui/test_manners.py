@@ -326,3 +326,22 @@ async def test_a_click_opens_the_tab_that_is_under_it(tmp_path: Path) -> None:
         await c.until(lambda: c.main.output.current == ("apply", 2))
         await c.pilot.click("#output-tabs", offset=(second, 0))
         await c.until(lambda: c.main.output.current == ("apply", 1))
+
+
+async def test_a_narrow_screen_tells_what_is_under_the_cursor_in_its_status_row(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.half_way()
+    world.ended("apply", "failed", number=2, reasons=["exit: expected 0, got 3"])
+    async with console(world, size=(80, 24)) as c:
+        await c.go("apply")
+        await c.until(lambda: "✘ failed" in c.text().splitlines()[-2])
+        assert "exit: expected 0, got 3" in c.text().splitlines()[-2]
+        await c.go("disk")
+        await c.until(lambda: c.text().splitlines()[-2].startswith(" answer?"))
+        await c.press("c")
+        await c.until(lambda: "nothing is running here" in c.text().splitlines()[-2])
+        await c.press("escape", "3")
+        await c.until(lambda: not c.text().splitlines()[-2].strip())
+        await c.pilot.resize_terminal(120, 40)
+        await c.press("1")
+        await c.until(lambda: not c.text().splitlines()[-2].strip())

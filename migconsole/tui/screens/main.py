@@ -21,6 +21,8 @@ from migconsole.tui.alarms import AlarmBell, with_seen
 from migconsole.tui.bridge import RunChanged, Tick
 from migconsole.tui.commands import Context, Scope, bindings
 from migconsole.tui.format import Clock
+from migconsole.tui.item_line import item_line
+from migconsole.tui.item_text import Texts
 from migconsole.tui.screens.checklist_keys import ChecklistKeys
 from migconsole.tui.screens.health.overview import History
 from migconsole.tui.screens.health.ports import HealthAccess
@@ -145,6 +147,10 @@ class MainScreen(ChecklistKeys, OutputKeys):
         if running is None or not self.steps.go(running.item):
             _ = self.jump_actionable(from_start=True) or self.jump_unsettled()
 
+    def on_resize(self) -> None:
+        """Where the item is described depends on the room there is."""
+        self.call_after_refresh(self.describe)
+
     def on_run_changed(self, message: RunChanged) -> None:
         """The engine's state changed."""
         self.redraw()
@@ -220,7 +226,9 @@ class MainScreen(ChecklistKeys, OutputKeys):
         row = self.steps.cursor
         heading = row.title if row else "Nothing matches the filter."
         item = row.item if row else None
-        self.query_one(ItemPane).show(self.session, item, self.alternative(item) if item else 0, heading)
+        way = self.alternative(item) if item else 0
+        self.query_one(ItemPane).show(self.session, item, way, heading)
+        self.status.about(self._in_a_line(item, way))
         tree = self.steps
         count = overall(self.session.run, self.session.checklist)
         far = f" · {count.done} of {count.total}" if self.session.run.clock.settings else ""
@@ -230,6 +238,15 @@ class MainScreen(ChecklistKeys, OutputKeys):
             f"Checklist{far}{mode}" + (f" · filter {sanitise_line(self.filter_text, 30)}" if tree.filtered else "")
         )
         self.show_keys()
+
+    def _in_a_line(self, item: Item | None, alternative: int) -> Texts:
+        """What is under the cursor, where its details are not on the screen."""
+        if item is None or item.items or not self.has_class("-narrow") or self.pane == "item":
+            return []
+        line = item_line(self.session, item, alternative)
+        if self.pane == "output" and self.output.current and self.output.current[0] != item.id:
+            return [(f"{sanitise_line(item.title, 40)}: ", "bold"), *line]
+        return line
 
     def show_keys(self) -> None:
         """The footer for the present context."""
@@ -278,7 +295,7 @@ class MainScreen(ChecklistKeys, OutputKeys):
         self.pane = pane
         self.add_class(f"-pane-{pane}")
         self.query_one(PaneTabs).refresh()
-        self.show_keys()
+        self.describe()
 
     def command_pane_1(self) -> None:
         """Go to the checklist."""

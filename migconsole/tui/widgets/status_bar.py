@@ -1,14 +1,14 @@
-"""The status row: errors stay until they are acknowledged, hints give way to whatever comes next."""
+"""The status row: errors stay until they are acknowledged, hints give way; else it tells what is under the cursor."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from textual.app import RenderResult
 from textual.widget import Widget
 
 from migconsole.domain.text import sanitise_line
-from migconsole.tui.lines import part, spread
+from migconsole.tui.lines import Part, part, spread
 
 
 class StatusBar(Widget):
@@ -22,6 +22,7 @@ class StatusBar(Widget):
         self._standing = ""
         self._hint = ""
         self._mark = ("", "")
+        self._about: tuple[tuple[str, str], ...] = ()
         self._holds: Callable[[], bool] | None = None
 
     def error(self, text: str) -> None:
@@ -45,6 +46,12 @@ class StatusBar(Widget):
         """Say something that nobody should overlook; it gives way like a hint. ``grave``: something has gone wrong."""
         self.hint(text)
         self._mark = (" ✘ ", "bold $danger") if grave else (" ▲ ", "bold $caution")
+
+    def about(self, texts: Sequence[tuple[str, str]]) -> None:
+        """What stands there while there is nothing to say."""
+        if tuple(texts) != self._about:
+            self._about = tuple(texts)
+            self.refresh()
 
     def review(self) -> None:
         """Drop a hint that is no longer true: why a key did nothing is nothing that lasts."""
@@ -78,4 +85,6 @@ class StatusBar(Widget):
         mark, style = self._mark
         if mark and self._hint:
             return spread([part(mark, style, 9), part(self._hint, style, 10)], [], width, gap="")
+        if not self._hint:
+            return spread([Part(((" ", ""), *self._about))], [], width)
         return spread([part(" ", "", 9), part(self._hint, "$muted", 10)], [], width, gap="")

@@ -114,7 +114,7 @@ def resume_dialog(session: Session, clock: Clock, now: datetime) -> ChoiceDialog
         texts.append((f"{line}\n", "$status-running"))
     for event in lost:
         mark, style, words = event_text.describe(event, names)
-        texts.append((f"{mark} {words}\n", style))
+        texts += [*hang((f"{mark} ", style), words, style, _ROW), ("\n", "")]
     if not lines and not lost:
         texts.append(("nothing was running\n", "$muted"))
     if session.run.changed:

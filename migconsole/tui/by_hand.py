@@ -24,8 +24,8 @@ class ByHandOperations(Decisions):
         """Switch instruction mode."""
         on = self._session.by_hand.switch()
         self._screen.redraw()
-        words = "on: r copies the command and takes what came of it; nothing runs here" if on else "off: r runs again"
-        self._screen.status.hint(f"instruction mode is {words}")
+        words = "nothing runs here; r copies the command, then takes what came of it" if on else "off: r runs again"
+        self._screen.status.hint(f"instruction mode: {words}")
 
     async def hand_over_command(self, item: Item, alternative: int, confirmation: Confirmation) -> None:
         """Put on record that it is done by hand, copy the command, and ask."""

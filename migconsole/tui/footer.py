@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from migconsole.engine.session import Session
 from migconsole.tui.commands import Context, UiCommand, in_scope, removed, verdict
 
 MOST = 10
@@ -55,6 +56,10 @@ def _front(context: Context) -> tuple[str, ...]:
         return ("sign_off",)
     if not session.driving and not session.read_only:
         return ("hand_over",)
+    return (*(("hold",) if session.run.hold else ()), *_ways_on(session, context))
+
+
+def _ways_on(session: Session, context: Context) -> tuple[str, ...]:
     if context.item is not None and not context.item.items and session.run.state_of(context.item).problem:
         return _READING_ON if context.pane == "output" else _WAYS_ON
     return ()

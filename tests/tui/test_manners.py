@@ -345,3 +345,23 @@ async def test_a_narrow_screen_tells_what_is_under_the_cursor_in_its_status_row(
         await c.pilot.resize_terminal(120, 40)
         await c.press("1")
         await c.until(lambda: not c.text().splitlines()[-2].strip())
+
+
+async def test_a_hold_says_why_and_which_key_releases_it_for_as_long_as_it_lasts(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    async with console(world, size=(80, 24)) as c:
+        world.journal.put(Kind.HOLD, {"owner": "ana", "reason": "the replica lags"})
+        await c.until(lambda: "▲ on hold (p releases it) ana: the replica lags" in c.text().splitlines()[-2])
+        assert c.text().splitlines()[-1].startswith(" p release")
+        world.journal.put(Kind.RELEASE, {})
+        await c.until(lambda: "on hold" not in c.text())
+
+
+async def test_what_is_said_loudly_keeps_its_mark_however_long_it_is(tmp_path: Path) -> None:
+    async with console(World(tmp_path), size=(80, 24)) as c:
+        c.app.alert("failed: " + "a very long title " * 10)
+        await c.until(lambda: c.text().splitlines()[-2].startswith(" ✘ failed: a very long title"))
+        assert c.text().splitlines()[-2].endswith("…")
+        c.main.status.error("The journal cannot be written: " + "no space left on the device " * 10)
+        await c.until(lambda: c.text().splitlines()[-2].startswith(" ✘  The journal cannot be written"))
+        assert c.text().splitlines()[-2].rstrip().endswith("esc acknowledges")

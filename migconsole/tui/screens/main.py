@@ -55,6 +55,8 @@ class PaneTabs(Widget):
             active = pane == current
             texts += [(f" {number} ", "bold $accent" if active else "$muted")]
             texts += [(_NAMES[pane], "bold underline" if active else "$muted"), ("  ", "")]
+        if isinstance(screen, MainScreen) and screen.session.by_hand.on:
+            texts.append(("  INSTRUCTION MODE: nothing runs (I)", "bold $caution"))
         return Content.assemble(*texts)
 
 
@@ -229,6 +231,7 @@ class MainScreen(ChecklistKeys, OutputKeys):
         way = self.alternative(item) if item else 0
         self.query_one(ItemPane).show(self.session, item, way, heading)
         self.status.about(self._in_a_line(item, way))
+        self.query_one(PaneTabs).refresh()
         tree = self.steps
         count = overall(self.session.run, self.session.checklist)
         far = f" · {count.done} of {count.total}" if self.session.run.clock.settings else ""
@@ -240,7 +243,11 @@ class MainScreen(ChecklistKeys, OutputKeys):
         self.show_keys()
 
     def _in_a_line(self, item: Item | None, alternative: int) -> Texts:
-        """What is under the cursor, where its details are not on the screen."""
+        """Why nothing starts while the run is on hold; else the item, where its details are not on the screen."""
+        hold = self.session.run.hold
+        if hold is not None:
+            why = sanitise_line(f"{hold.owner}: {hold.reason}", 200)
+            return [("▲ on hold ", "bold $caution"), ("(p releases it) ", "$muted"), (why, "$caution")]
         if item is None or item.items or not self.has_class("-narrow") or self.pane == "item":
             return []
         line = item_line(self.session, item, alternative)

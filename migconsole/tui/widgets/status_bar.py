@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from rich.cells import cell_len
 from textual.app import RenderResult
+from textual.content import Content
 from textual.widget import Widget
 
 from migconsole.domain.text import sanitise_line
-from migconsole.tui.lines import Part, part, spread
+from migconsole.tui.lines import cut
 
 
 class StatusBar(Widget):
@@ -78,13 +80,18 @@ class StatusBar(Widget):
         width = self.content_size.width
         if self._errors:
             more = f"and {len(self._errors) - 1} more · " if len(self._errors) > 1 else ""
-            left = [part(" ✘ ", "bold reverse $danger", 9), part(self._errors[0], "bold $danger", 10)]
-            return spread(left, [part(f"{more}esc acknowledges ", "$muted", 8)], width, gap=" ")
+            left = ((" ✘ ", "bold reverse $danger"), (f" {self._errors[0]}", "bold $danger"))
+            return _row(left, width, (f" {more}esc acknowledges ", "$muted"))
         if self._standing:
-            return spread([part(" ▲ ", "bold $caution", 9), part(self._standing, "$caution", 10)], [], width, gap=" ")
+            return _row([(" ▲  ", "bold $caution"), (self._standing, "$caution")], width)
         mark, style = self._mark
-        if mark and self._hint:
-            return spread([part(mark, style, 9), part(self._hint, style, 10)], [], width, gap="")
         if not self._hint:
-            return spread([Part(((" ", ""), *self._about))], [], width)
-        return spread([part(" ", "", 9), part(self._hint, "$muted", 10)], [], width, gap="")
+            return _row([(" ", ""), *self._about], width)
+        return _row([(mark or " ", style), (self._hint, style or "$muted")], width)
+
+
+def _row(left: Sequence[tuple[str, str]], width: int, right: tuple[str, str] = ("", "")) -> Content:
+    """A text that is cut at its end, never its mark, and what must stay at the right of it."""
+    room = width - cell_len(right[0])
+    head = cut(left, room)
+    return Content.assemble(*head, " " * (room - sum(cell_len(text) for text, _ in head)), right)

@@ -48,6 +48,23 @@ def test_nobody_else_can_read_it(database: Database, tmp_path: Path) -> None:
         assert stat.S_IMODE(path.stat().st_mode) == wanted, path
 
 
+def test_many_small_tables_are_counted_and_hashed_each_for_itself(database: Database, tmp_path: Path) -> None:
+    made = [
+        f"CREATE TABLE small_{n} (id int, note text); INSERT INTO small_{n} SELECT g, md5(g::text) "
+        f"FROM generate_series(1, {n}) g;"
+        for n in range(130)
+    ]
+    database.psql("".join(made) + "CREATE TABLE large AS SELECT g, repeat('x', 900) FROM generate_series(1, 12000) g")
+    manifest = manifest_of(backed_up(database.server, database.url, tmp_path, "--jobs", 3))
+    rows = {entry["name"]: (entry["rows"], entry["hash"]) for entry in manifest["tables"]}
+    assert {name: rows[name][0] for name in rows} == {f"small_{n}": n for n in range(130)} | {"large": 12000}
+    assert rows["large"][1] is None, "too large to be hashed unasked"
+    row = 'hashtextextended(ROW(id, note)::text COLLATE "C", 0)::numeric'
+    for n in (0, 1, 2, 64, 129):
+        wanted = database.psql(f"SELECT COALESCE(sum({row}), 0) FROM small_{n}")
+        assert rows[f"small_{n}"][1] == f"hashtextextended:{wanted}"
+
+
 def test_an_empty_database_is_a_backup_too(database: Database, tmp_path: Path) -> None:
     backup = backed_up(database.server, database.url, tmp_path)
     assert manifest_of(backup)["tables"] == []

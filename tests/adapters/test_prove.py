@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import signal
 import subprocess
@@ -644,3 +645,30 @@ def test_a_look_that_fails_is_said_and_is_tried_again(own_server: EmbeddedServer
                 own_server.psql(f"GRANT EXECUTE ON {wal.replace('FROM', 'TO')}")
     assert any("behind is not known" in line for line in said)
     assert process.returncode == 0, said
+
+
+def test_what_is_armed_outlives_the_server_although_no_commit_of_the_restore_waited(
+    own_server: EmbeddedServer, tmp_path: Path
+) -> None:
+    own_server.psql("CREATE DATABASE shop")
+    url = own_server.url("shop")
+    words = [own_server.tool("psql"), "-XAtq", "-d", url, "-c"]
+    made = (
+        "CREATE MATERIALIZED VIEW waited AS SELECT current_setting('synchronous_commit') AS how",
+        "CREATE TABLE goods AS SELECT g AS id, md5(g::text) AS name FROM generate_series(1, 20000) g",
+    )
+    for statement in made:
+        subprocess.run([*words, statement], env=own_server.environment(), check=True)
+    backup = backed_up(own_server, url, tmp_path)
+    assert prove(own_server, backup, url, "--keep-armed").code == 0
+    own_server.kill()
+    own_server.start()
+    side = side_of(backup)
+    marker = parse_marker(comment(own_server, side))
+    assert marker is not None
+    assert marker.step == "armed"
+    own_server.psql(f"ALTER DATABASE {quoted(side)} WITH ALLOW_CONNECTIONS true")
+    words = [own_server.tool("psql"), "-XAtq", "-d", own_server.url(side), "-c"]
+    asked = "SELECT (SELECT count(*) || min(name) FROM goods), (SELECT how FROM waited)"
+    done = subprocess.run([*words, asked], env=own_server.environment(), capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == f"20000{min(hashlib.md5(str(n).encode()).hexdigest() for n in range(1, 20001))}|off"

@@ -34,6 +34,11 @@ ERROR = re.compile(r"pg_restore: error: ")
 HARMLESS = "transaction_timeout"
 """A pg_restore from 17 on sets this parameter, which older servers do not know: the one error that changes nothing."""
 
+UNHURRIED = "-c synchronous_commit=off"
+"""A restore waits neither for the disk nor for a standby at each of its commits, of which hundreds of tables make
+thousands. What it restores is nothing before its marker says so, and that is committed by another session in full: the
+log is written in order, so everything before the marker is then as durable as the marker."""
+
 Guard = Callable[[Running], Coroutine[Any, Any, None]]
 """Watches a running restore until cancelled; may hold it and let it go on. What it raises ends the restore."""
 
@@ -116,7 +121,8 @@ async def _pg_restore(
     command = ["--no-password", *strict, *jobs, *target]
     try:
         # A guard that fails cancels the waiting, and leaving the program's context ends it, held or not.
-        async with filling.toolbox.started("pg_restore", *command) as running, asyncio.TaskGroup() as group:
+        started = filling.toolbox.started("pg_restore", *command, settings=UNHURRIED)
+        async with started as running, asyncio.TaskGroup() as group:
             beside: list[asyncio.Task[None]] = [group.create_task(_watch(filling, reporter))] if watched else []
             if watched and filling.guard is not None:
                 beside.append(group.create_task(filling.guard(running)))

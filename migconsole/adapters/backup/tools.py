@@ -65,16 +65,26 @@ class Toolbox:
 
     @contextlib.asynccontextmanager
     async def started(
-        self, program: str, *arguments: str, heard: Callable[[str], None] | None = None, nice: int = 0
+        self,
+        program: str,
+        *arguments: str,
+        heard: Callable[[str], None] | None = None,
+        nice: int = 0,
+        settings: str = "",
     ) -> AsyncIterator[Running]:
-        """Start a program; on the way out it has ended, by signals if it must. ``heard`` gets its lines, redacted."""
+        """Start a program; on the way out it has ended, by signals if it must. ``heard`` gets its lines, redacted.
+
+        ``settings`` are server parameters of its sessions, in the form of ``PGOPTIONS``.
+        """
+        environment = self.environment()
+        environment["PGOPTIONS"] = f"{environment.get('PGOPTIONS', '')} {settings}".strip()
         process = await asyncio.create_subprocess_exec(
             self.clients.path(program),
             *arguments,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.PIPE,
-            env=self.environment(),
+            env=environment,
             process_group=0,
             umask=0o077,
             preexec_fn=_with_us(os.getpid(), nice),

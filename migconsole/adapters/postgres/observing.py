@@ -28,6 +28,10 @@ SMALL = 8 * 1024 * 1024
 SMALL_TOTAL = 64 * 1024 * 1024
 """Bytes of small tables that are hashed at most: a thousand small ones are not small any more."""
 
+TABLES_AT_ONCE = 40
+"""Small tables that are counted by one statement, of ``SMALL`` bytes together at most: of hundreds of them the way to
+the server and back costs as much as the counting."""
+
 _SEQUENCES_AT_ONCE = 100
 _RENDERING = {
     "datestyle": "ISO, YMD",
@@ -270,7 +274,7 @@ async def count_all(
 
     Raises TargetError.
     """
-    tables = sorted((e for e in listed if e.relation.kind in COUNTED), key=lambda e: e.table_bytes)
+    left = batches([entry for entry in listed if entry.relation.kind in COUNTED])
     done = {entry.relation.oid: entry.relation for entry in listed}
 
     async def worker() -> None:
@@ -278,27 +282,46 @@ async def count_all(
             if snapshot:
                 await connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
                 await connection.execute(f"SET TRANSACTION SNAPSHOT '{snapshot}'")
-            while tables:
-                entry = tables.pop()
-                done[entry.relation.oid] = await _counted(connection, entry, entry.relation.oid in hashed)
+            while left:
+                done.update(await _counted(connection, left.pop(), hashed))
 
     try:
         async with asyncio.TaskGroup() as group:
-            for _ in range(max(1, min(jobs, len(tables)))):
+            for _ in range(max(1, min(jobs, len(left)))):
                 group.create_task(worker())
     except* (*FAILURES, MigconsoleError) as errors:
         raise querying(errors.exceptions[0], target, 0, LOCK_TIMEOUT) from None
     return tuple(done[entry.relation.oid] for entry in listed)
 
 
-async def _counted(connection: Connection, entry: Listed, hashed: bool) -> Relation:
-    name = entry.relation.full_name
-    if not hashed:
-        count = await connection.fetchval(f"SELECT pg_catalog.count(*) FROM ONLY {name}")  # noqa: S608 - quoted
-        return replace(entry.relation, rows=count)
-    row = await connection.fetchrow(
-        "SELECT pg_catalog.count(*) AS rows, COALESCE(pg_catalog.sum("  # noqa: S608 - quoted
-        f'pg_catalog.hashtextextended(ROW({entry.columns})::text COLLATE "C", 0)::numeric), 0)::text AS hash '
-        f"FROM ONLY {name}"
-    )
-    return replace(entry.relation, rows=row["rows"], hash=f"hashtextextended:{row['hash']}")
+def batches(tables: Sequence[Listed]) -> list[list[Listed]]:
+    """Tables in the groups in which they are counted, the largest last: large ones alone, small ones together."""
+    found: list[list[Listed]] = []
+    room = 0
+    for entry in sorted(tables, key=lambda entry: entry.table_bytes):
+        if not found or entry.table_bytes > room or len(found[-1]) >= TABLES_AT_ONCE:
+            found.append([])
+            room = SMALL
+        found[-1].append(entry)
+        room -= entry.table_bytes
+    return found
+
+
+async def _counted(connection: Connection, batch: Sequence[Listed], hashed: Collection[int]) -> dict[int, Relation]:
+    """The relations of a batch by oid, counted, and hashed where their oid is among ``hashed``."""
+    each = []
+    for number, entry in enumerate(batch):
+        # The sum of bigints is a numeric: it does not overflow.
+        total = (
+            f'pg_catalog.sum(pg_catalog.hashtextextended(ROW({entry.columns})::text COLLATE "C", 0))::text'
+            if entry.relation.oid in hashed
+            else "NULL::text"
+        )
+        name = entry.relation.full_name
+        each.append(f"SELECT {number} AS number, pg_catalog.count(*) AS rows, {total} AS total FROM ONLY {name}")  # noqa: S608 - quoted
+    found = {}
+    for row in await connection.fetch(" UNION ALL ".join(each)):
+        relation = batch[row["number"]].relation
+        known = f"hashtextextended:{row['total'] or 0}" if relation.oid in hashed else None
+        found[relation.oid] = replace(relation, rows=row["rows"], hash=known)
+    return found

@@ -325,7 +325,8 @@ async def analyze(target: Target, run: str, jobs: int) -> None:
     meanwhile, and nobody does. The largest tables come first, as they do where rows are counted at the same time, so
     that what one reads is in memory for the other.
     """
-    purpose = Purpose("analyze", 0, 10, "pg_catalog", writes=True, idle_timeout=0)
+    settings = {"synchronous_commit": "off"}  # as the restore before it
+    purpose = Purpose("analyze", 0, 10, "pg_catalog", writes=True, idle_timeout=0, settings=settings)
 
     async def worker(connection: Connection, left: list[str]) -> None:
         while left:

@@ -49,6 +49,7 @@ def report(state_dir: str | None, run_name: str | None, form: str, output: str) 
 @click.option("--role", metavar="ROLE", default="", help="Sign for this role of the checklist.")
 @click.option("--name", metavar="NAME", default="", help="Who signs; default: --as, else your login name.")
 @click.option("--signature", metavar="TEXT", default="", help="The typed signature.")
+@click.option("--seen", metavar="HASH", default="", help="The journal that was seen; needed while deviations stand.")
 @click.option("--refuse", metavar="REASON", default="", help="Refuse to sign for the role; the reason is on record.")
 @click.option(
     "--end",
@@ -65,7 +66,8 @@ def report(state_dir: str | None, run_name: str | None, form: str, output: str) 
 def sign(state_dir: str | None, /, run_name: str | None, form: str, **given: Any) -> None:
     """Sign RUN (default: the newest) off for a role, or show who has signed and what deviates.
 
-    A signature is bound to the journal as it is now. When every role has signed, the run is closed and its reports are
+    A signature is bound to the journal as it is now, or as it was seen (--seen). Where deviations stand they are shown
+    first, and signing needs --seen. When every role has signed, the run is closed and its reports are
     written. Works beside an open console.
     """
     said = [name for name in ("signature", "refuse") if given[name]]
@@ -84,7 +86,7 @@ async def _sign(state_dir: str | None, run_name: str | None, form: str, given: d
         if given["ending"]:
             await wired.end(recorder, signing, given["ending"], name, given["reason"])
         if given["signature"]:
-            await signing.sign(given["role"], name, given["signature"])
+            await signing.sign(given["role"], name, given["signature"], wired.seen(signing, recorder, given["seen"]))
         elif given["refuse"]:
             await signing.refuse(given["role"], name, given["refuse"])
         if given["close"]:

@@ -5,11 +5,11 @@ Pure, so that the console and the watcher, whichever lives, find the same occasi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from migconsole.domain.checklist import Checklist, Phase
+from migconsole.domain.checklist import Checklist, Item, Phase
 from migconsole.domain.deviations import item_titles
 from migconsole.domain.events import Event, Kind
 from migconsole.domain.items import ItemState
@@ -72,9 +72,18 @@ class Occasions:
 
 
 def _over(phase: Phase, run: Run) -> bool:
-    leaves = [item for section in phase.sections for item in section.items]
-    states = [run.state_of(item) for item in leaves]
-    return bool(states) and all(state.settled for state in states)
+    """Whether nothing of a phase is left to do; an optional line that nobody touched is not, as for the run's end."""
+    leaves = list(_leaves(item for section in phase.sections for item in section.items))
+    left = [leaf for leaf in leaves if not (leaf.optional and run.record(leaf.id).state is ItemState.TODO)]
+    return bool(left) and all(run.record(leaf.id).state.settled for leaf in left)
+
+
+def _leaves(items: Iterable[Item]) -> Iterator[Item]:
+    for item in items:
+        if item.items:
+            yield from _leaves(item.items)
+        else:
+            yield item
 
 
 _Told = tuple[str, str] | None
@@ -126,6 +135,10 @@ def _tripped(data: Mapping[str, Any], titles: _Titles) -> _Told:
     return "tripwire", _after(f"tripwire tripped: {titles.get(f'tripwire:{wire}', wire)}", data.get("reason"))
 
 
+def _rolled_back(data: Mapping[str, Any], titles: _Titles) -> _Told:
+    return "rollback", _after(_after("rollback ended", data.get("verdict")), data.get("why"))
+
+
 def _after(words: str, more: Any) -> str:
     return f"{words}: {more}" if more else words
 
@@ -138,7 +151,12 @@ _FINDERS: Mapping[str, Callable[[Mapping[str, Any], _Titles], _Told]] = {
     Kind.GATE_VOTED: _voted,
     Kind.GATE_PASSED: lambda data, titles: ("gate", f"gate passed: {_gate(data, titles)}"),
     Kind.CLOCK_CROSSED: _crossed,
+    Kind.ROLLBACK_ENGAGED: lambda data, titles: (
+        "rollback",
+        _after(f"rollback decided on by {data.get('by', '')} ({data.get('strategy', '')})", data.get("reason")),
+    ),
+    Kind.ROLLBACK_STOOD_DOWN: lambda data, titles: ("rollback", _after("rollback called off", data.get("reason"))),
     Kind.ROLLBACK_STARTED: lambda data, titles: ("rollback", _after("rollback begun", data.get("reason"))),
-    Kind.ROLLBACK_ENDED: lambda data, titles: ("rollback", _after("rollback ended", data.get("outcome"))),
+    Kind.ROLLBACK_ENDED: _rolled_back,
     Kind.RUN_ENDED: lambda data, titles: ("finished", f"run ended: {data.get('ending', '')}"),
 }

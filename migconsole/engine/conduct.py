@@ -90,7 +90,8 @@ class Conduct:
         return ""
 
     def _rolled_back(self) -> bool:
-        return any(self._run.record(located.item.id).state.done for located in self._checklist.walk_rollback())
+        states = [self._run.record(located.item.id).state for located in self._checklist.walk_rollback()]
+        return any(state.done and state not in (ItemState.SKIPPED, ItemState.NOT_APPLICABLE) for state in states)
 
     async def end(self, ending: RunState, person: str, reason: str = "") -> None:
         """End the run: completed, rolled back or abandoned. What is deferred or forced goes on record with it."""

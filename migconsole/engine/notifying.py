@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import threading
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
@@ -63,6 +64,7 @@ class Notifying:
         self.alert = alert
         self._occasions = Occasions(checklist)
         self._sending: set[asyncio.Task[None]] = set()
+        self._copies: set[asyncio.Task[None]] = set()
         self._run = Run()
 
     @property
@@ -94,10 +96,15 @@ class Notifying:
         while self._sending:
             await asyncio.gather(*tuple(self._sending), return_exceptions=True)
 
-    async def close(self, patience: float = 5.0) -> None:
-        """Give what is being sent a moment, then leave it: its result is unknown, and the record says so."""
+    async def close(self, patience: float = 5.0, copying: float = 30.0) -> None:
+        """Give what is being sent a moment, then leave it: its result is unknown, and the record says so.
+
+        A copy of the evidence gets longer than a message: what is left half written is no evidence.
+        """
         if self._sending:
             await asyncio.wait(set(self._sending), timeout=patience)
+        if self._copies:
+            await asyncio.wait(set(self._copies), timeout=copying)
         for task in tuple(self._sending):
             task.cancel()
         await asyncio.gather(*tuple(self._sending), return_exceptions=True)
@@ -111,6 +118,9 @@ class Notifying:
         task = asyncio.create_task(self._tell(message, occasion.name, number, title, text, seal), name="notification")
         self._sending.add(task)
         task.add_done_callback(self._sending.discard)
+        if self._checklist.notifications[number].copies:
+            self._copies.add(task)
+            task.add_done_callback(self._copies.discard)
 
     async def _tell(self, message: str, occasion: str, number: int, title: str, text: str, seal: Seal) -> None:
         claim = secrets.token_hex(8)
@@ -138,10 +148,30 @@ class Notifying:
 
 
 async def deliver(sender: Sender, number: int, title: str, text: str, limit: float = TIMEOUT) -> Delivery:
-    """Send one message beside the loop; never raises but for being cancelled."""
+    """Send one message beside the loop; never raises but for being cancelled.
+
+    In a thread of its own that nobody waits for: a service, or a folder on a network, that never answers must not keep
+    the program from ending either.
+    """
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[Delivery] = loop.create_future()
+
+    def tell(delivery: Delivery) -> None:
+        if not done.done():
+            done.set_result(delivery)
+
+    def send() -> None:
+        try:
+            delivery = sender.send(number, title, text)
+        except Exception as error:  # whatever a sender stumbles over, the run goes on
+            delivery = Delivery("failed", f"{type(error).__name__}: {error}")
+        with suppress(RuntimeError):  # the loop has ended meanwhile
+            loop.call_soon_threadsafe(tell, delivery)
+
+    threading.Thread(target=send, name="delivery", daemon=True).start()
     try:
         async with asyncio.timeout(limit):
-            return await asyncio.to_thread(sender.send, number, title, text)
+            return await done
     except TimeoutError:
         return Delivery("failed", f"no answer within {limit:.0f} s")
 

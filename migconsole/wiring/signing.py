@@ -10,12 +10,13 @@ from typing import Any
 from migconsole.adapters import checklists, processes
 from migconsole.adapters.journal.sqlite import Console, SqliteJournal
 from migconsole.adapters.runs import RunDirectory
+from migconsole.domain.deviations import Deviation
 from migconsole.domain.lifecycle import RunState
 from migconsole.domain.signing import Signature
 from migconsole.engine.conduct import Conduct
 from migconsole.engine.recorder import Recorder
 from migconsole.engine.signing import Signing
-from migconsole.errors import StoppedError
+from migconsole.errors import StoppedError, UsageError
 from migconsole.report.words import signature_words, stamp
 from migconsole.wiring import reporting
 from migconsole.wiring.recording import RunRecord
@@ -44,6 +45,36 @@ async def end(recorder: Recorder, signing: Signing, ending: str, person: str, re
         await Conduct(recorder, signing.checklist, "", lambda: True).end(RunState(ending), person, reason)
     finally:
         await recorder.release_lease()
+
+
+def seen(signing: Signing, recorder: Recorder, digest: str) -> int:
+    """The event up to which a person has seen the journal, by the hash that the sign-off showed; 0 without one.
+
+    Raises StoppedError, with what has to be seen first, where deviations stand and nothing was given; UsageError for
+    a hash that no event has.
+    """
+    wanted = digest.strip().lower()
+    if wanted:
+        found = [event.seq for event in recorder.events if event.hash.startswith(wanted)]
+        if len(wanted) < SHORTEST or len(found) != 1:
+            raise UsageError("No event has this hash", digest[:80], "Give what `migconsole sign` shows.")
+        return found[0]
+    deviations = signing.deviations()
+    if not deviations or signing.refusal():
+        return 0
+    raise StoppedError(
+        f"{len(deviations)} deviations stand, and have to be seen before anybody signs",
+        "\n".join(_deviation(entry).strip() for entry in deviations),
+        f"Sign again with --seen {recorder.run.head_hash[:16]}",
+    )
+
+
+SHORTEST = 8
+"""Characters of a hash that say which one is meant."""
+
+
+def _deviation(entry: Deviation) -> str:
+    return f"  {entry.sort.value:<22} {entry.what}{f': {entry.why}' if entry.why else ''}"
 
 
 def _signing(directory: RunDirectory, recorder: Recorder, redact: Callable[[str], str]) -> Signing:
@@ -82,7 +113,7 @@ def lines(signing: Signing, recorder: Recorder) -> list[str]:
     found = [f"{run.title}: sign-off on journal {run.head}, {run.head_hash[:16]}"]
     deviations = signing.deviations()
     found += ["", f"Deviations that stand ({len(deviations)})" if deviations else "No deviation stands"]
-    found += [f"  {entry.sort.value:<22} {entry.what}{f': {entry.why}' if entry.why else ''}" for entry in deviations]
+    found += [_deviation(entry) for entry in deviations]
     found.append("")
     for role in signing.roles:
         signature = signing.state.signatures.get(role)

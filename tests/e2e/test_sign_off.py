@@ -36,6 +36,31 @@ def test_a_run_is_ended_signed_and_closed_from_the_command_line(desk: Desk) -> N
     desk.assert_whole()
 
 
+def test_what_deviates_is_seen_before_anybody_signs(desk: Desk) -> None:
+    fails = {"item": "Look", "id": "look", "run": "exit 1", "danger": "read", "expect": {"exit": 0}}
+    desk.write(SIGNED_RUN[0], fails, roles=ROLES[:1])
+    assert desk.call("run", str(desk.path), "--headless", "--attest-all", "rehearsed").returncode == 1
+    ended = desk.call("sign", "--end", "abandoned", "--reason", "the change was withdrawn")
+    assert ended.returncode == 0, ended.stderr
+    shown = desk.call("sign")
+    said = ("--role", ROLES[0], "--name", "Ana", "--signature", "AA")
+    digest = desk.fold().head_hash
+    assert "Deviations that stand (1)" in shown.stdout
+    assert digest[:16] in shown.stdout
+    unseen = desk.call("sign", *said)
+    assert unseen.returncode == 3
+    assert "have to be seen" in unseen.stderr
+    assert "Look" in unseen.stderr
+    assert digest[:16] in unseen.stderr
+    assert not desk.fold().signoff.signatures
+    assert desk.call("sign", *said, "--seen", "0" * 16).returncode == 2
+    signed = desk.call("sign", *said, "--seen", digest[:16])
+    assert signed.returncode == 0, signed.stderr
+    assert desk.fold().signoff.signatures[ROLES[0]].hash == digest
+    assert desk.fold().life.closed
+    desk.assert_whole()
+
+
 def test_at_each_phases_end_the_evidence_is_copied_and_failing_to_blocks_nothing(desk: Desk) -> None:
     away = desk.project / "away"
     away.mkdir()

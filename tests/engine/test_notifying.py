@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from migconsole.domain.checklist import Notification
+from migconsole.domain.checklist import Item, Notification, Phase, Section
 from migconsole.domain.events import Draft, Kind
 from migconsole.domain.occasions import Occasion
 from migconsole.engine.notifying import FRESH, Notifying, deliver
@@ -144,6 +145,83 @@ async def test_a_phase_is_told_when_its_last_line_is_done(world: World, post: Po
     await session.attest("tell")
     await session.notices.settled()
     assert len(post.sent) == 1
+
+
+async def test_an_optional_line_that_nobody_touched_keeps_no_phase_from_its_end(world: World, post: Post) -> None:
+    section = world.list.phases[0].sections[0]
+    extra = Item("extra", "Extra", optional=True)
+    phase = replace(world.list.phases[0], sections=(replace(section, items=(*section.items, extra)),))
+    only_extra = Phase("late", "Late", 3600, (Section("l", "L", (replace(extra, id="later"),)),))
+    world.list = replace(world.list, phases=(phase, only_extra), notifications=(Notification(("phase",), "${chat}"),))
+    session = await world.opened()
+    await session.attest("tell")
+    await session.notices.settled()
+    assert post.sent == []
+    await session.exclude("apply", "nothing to apply")
+    await session.notices.settled()
+    assert [text.splitlines()[0] for _, _, text in post.sent] == ["phase done: Phase"], "and not the one nobody began"
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "words"),
+    [
+        (
+            Kind.ROLLBACK_ENGAGED,
+            {"reason": "the client crashes", "by": "Ana", "strategy": "swap", "typed": "x"},
+            "rollback decided on by Ana (swap): the client crashes",
+        ),
+        (Kind.ROLLBACK_STOOD_DOWN, {"reason": "it works again"}, "rollback called off: it works again"),
+        (
+            Kind.ROLLBACK_ENDED,
+            {"rollback": "r1", "verdict": "not swapped", "why": "a session stayed"},
+            "rollback ended: not swapped: a session stayed",
+        ),
+    ],
+)
+async def test_a_rollback_is_told_from_the_decision_to_what_came_of_it(
+    world: World, post: Post, kind: Kind, data: dict[str, str], words: str
+) -> None:
+    world.list = replace(world.list, notifications=(Notification(("rollback",), "${chat}"),))
+    session = await world.opened()
+    world.store.add(Draft(kind, data, "Ana"))
+    await session._recorder.catch_up()
+    await session.notices.settled()
+    assert [text.splitlines()[0] for _, _, text in post.sent] == [words]
+
+
+async def test_a_service_that_never_answers_does_not_keep_the_program_from_ending() -> None:
+    """A process of its own: what would wait for a thread is the interpreter's end."""
+    program = """
+import asyncio, threading
+from migconsole.engine.notifying import deliver
+
+class Hangs:
+    def name(self, destination): return "x"
+    def send(self, destination, title, text): threading.Event().wait()
+
+print(asyncio.run(deliver(Hangs(), 0, "t", "x", limit=0.05)).result, flush=True)
+"""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", program, stdout=asyncio.subprocess.PIPE, stdin=asyncio.subprocess.DEVNULL
+    )
+    try:
+        out, _ = await asyncio.wait_for(process.communicate(), 30)
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+        raise
+    assert (out.strip(), process.returncode) == (b"failed", 0)
+
+
+async def test_a_sender_that_breaks_has_failed() -> None:
+    class Broken:
+        def name(self, destination: int) -> str:
+            return "x"
+
+        def send(self, destination: int, title: str, text: str) -> Delivery:
+            raise RuntimeError("no such plugin")
+
+    assert await deliver(Broken(), 0, "t", "x") == Delivery("failed", "RuntimeError: no such plugin")
 
 
 async def test_a_read_only_console_tells_nobody(world: World, post: Post) -> None:

@@ -359,6 +359,9 @@ async def test_ending_otherwise_needs_what_it_says(shared: World) -> None:
     session = await shared.opened("ana")
     with pytest.raises(StoppedError, match="nothing of the rollback"):
         await session.conduct.end(RunState.ROLLED_BACK, "Ana", "the client crashes")
+    await session.skip("undo", "there is nothing to undo")
+    with pytest.raises(StoppedError, match="nothing of the rollback"):
+        await session.conduct.end(RunState.ROLLED_BACK, "Ana", "the client crashes")
     with pytest.raises(UsageError, match="at least 10"):
         await session.conduct.end(RunState.ABANDONED, "Ana", "no")
     await session.conduct.end(RunState.ABANDONED, "Ana", "the change was withdrawn")

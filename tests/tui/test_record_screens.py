@@ -189,6 +189,39 @@ async def test_an_event_opens_its_evidence_whatever_it_is(world: World) -> None:
         assert "the journal still holds it" in c.text()
 
 
+async def only_kind(c: Console, kind: str) -> None:
+    """Filter the timeline down to a kind of event, and open the first of it."""
+    await c.press("slash")
+    await c.type(f"kind:{kind}")
+    await c.press("enter", "home", "enter")
+    await c.shown(Dialog)
+
+
+@pytest.mark.parametrize("result", ["", "delivered", "failed"])
+async def test_a_message_shows_its_text_and_what_became_of_it(world: World, result: str) -> None:
+    sent = {"message": "hold:3:0", "occasion": "hold", "to": "${chat}", "title": "T", "text": "on hold (Bo): wait"}
+    world.journal.put(Kind.NOTIFYING, {**sent, "head": 1, "hash": world.journal.events[0].hash}, "watcher")
+    if result:
+        world.journal.put(Kind.NOTIFIED, {"message": "hold:3:0", "result": result, "detail": "503 no"}, "watcher")
+    async with console(world) as c:
+        await c.press("t")
+        await c.shown(TimelineScreen)
+        await only_kind(c, "notification.intended")
+        assert "on hold (Bo): wait" in c.text()
+        assert (f"{result} " if result else "nobody has told what became of it") in c.text()
+
+
+async def test_what_was_sensed_shows_why_and_its_lines(world: World) -> None:
+    seen = {"item": "cache", "verdict": "failed", "reasons": ["two are missing"], "lines": ["orders | no index"]}
+    world.journal.put(Kind.ITEM_SENSED, seen, "watcher")
+    async with console(world) as c:
+        await c.press("t")
+        await c.shown(TimelineScreen)
+        await only_kind(c, "item.sensed")
+        text = c.text()
+        assert text.index("two are missing") < text.index("orders | no index") < text.index('"verdict"')
+
+
 # -- instruction mode --------------------------------------------------------------------------------------------------
 
 

@@ -31,6 +31,9 @@ from migconsole.tui.widgets.key_footer import KeyFooter
 from migconsole.tui.widgets.row_list import Entry, RowList
 from migconsole.tui.widgets.status_bar import StatusBar
 
+LINES = 200
+"""Lines of evidence that are shown above the event's data."""
+
 
 class TimelineScreen(Screen[tuple[str, int] | None]):
     """Returns (item, attempt) when an attempt's output is to be opened on the main screen."""
@@ -44,7 +47,7 @@ class TimelineScreen(Screen[tuple[str, int] | None]):
         self.filter_text = ""
         self.kind = 0
         self._names = event_text.titles(session.checklist)
-        self._drawn = -1
+        self._entries: dict[int, Entry] = {}
 
     def compose(self) -> ComposeResult:
         """Banner, list, status, keys."""
@@ -83,11 +86,19 @@ class TimelineScreen(Screen[tuple[str, int] | None]):
         rows.show(entries, at_end=at_end)
         shown = str(len(events)) if len(entries) == len(events) else f"{len(entries)} of {len(events)}"
         filtered = f" · filter {sanitise_line(wanted, 30)}" if wanted else ""
-        rows.border_title = Content(f"Timeline · {kind.name} · {shown} events · UTC{filtered}")
+        # Events carry this host's clock: where it is not the server's, the times are not those of the header.
+        zone = "UTC by this host" if self.session.run.clock.server.skew else "UTC"
+        rows.border_title = Content(f"Timeline · {kind.name} · {shown} events · {zone}{filtered}")
         rows.border_subtitle = Content("" if entries else " nothing matches: tab shows another kind, / another filter ")
         self.query_one(Banner).show(self.session, False)
 
     def _entry(self, event: Event) -> Entry:
+        """The row of an event, made once: no event changes, and a long journal is gone through at every new one."""
+        if event.seq not in self._entries:
+            self._entries[event.seq] = self._made(event)
+        return self._entries[event.seq]
+
+    def _made(self, event: Event) -> Entry:
         mark, style, words = event_text.describe(event, self._names)
         actor = sanitise_line(event.actor, 24)
         deviates = deviation_style(event, self._names)
@@ -171,6 +182,7 @@ class EventDialog(Dialog[bool]):
             (f"hash {event.hash[:16]}…\n\n", "$muted"),
             *_seal(event, events),
             *_evidence(event),
+            *_delivered(event, events),
             (data, "$muted"),
         )
         super().__init__(f"Event {event.seq}", body, clock, keys="esc back")
@@ -185,10 +197,28 @@ def _seal(event: Event, events: Sequence[Event]) -> Iterator[tuple[str, str]]:
         yield (f"{broken[1]}\n\n", "bold $danger") if broken else ("the journal still holds it\n\n", "$good")
 
 
+def _delivered(event: Event, events: Sequence[Event]) -> Iterator[tuple[str, str]]:
+    """What became of a message; its sender may have died before it could tell."""
+    if event.kind != Kind.NOTIFYING:
+        return
+    ends = (other for other in events if other.kind == Kind.NOTIFIED)
+    end = next((other for other in ends if other.data.get("message") == event.data.get("message")), None)
+    if end is None:
+        yield ("nobody has told what became of it: it is not sent again\n\n", "$caution")
+        return
+    result, detail = str(end.data.get("result", "")), str(end.data.get("detail", ""))
+    words = sanitise_line(f"{result} {format.clock_time(end.at)} UTC{f': {detail}' if detail else ''}", 600)
+    yield (f"{words}\n\n", "$good" if result == "delivered" else "$caution")
+
+
 def _evidence(event: Event) -> Iterator[tuple[str, str]]:
-    """What a person looks for first: a note whole, the rows behind an alarm or a tripwire."""
-    if event.kind == Kind.NOTE:
+    """What a person looks for first: a note or message whole, a verdict's reasons, the rows behind an alarm."""
+    if event.kind in (Kind.NOTE, Kind.NOTIFYING):
         yield (f"{sanitise(str(event.data.get('text', '')), 20_000)}\n\n", "")
+    for name, style in (("reasons", ""), ("lines", "$muted")):
+        said = event.data.get(name)
+        if isinstance(said, list) and said:
+            yield ("\n".join(sanitise(str(line), 2000) for line in said[:LINES]) + "\n\n", style)
     rows = event.data.get("evidence")
     for row in rows if isinstance(rows, list) else [rows] if rows else []:
         parts = row.items() if isinstance(row, Mapping) else [("", row)]

@@ -135,6 +135,7 @@ class Scheduler:
         self._states |= {duty.name: _State(duty, now) for duty in duties if duty.tier != "P"}
         self._gates: list[str] = []
         self._running: dict[Lane, tuple[Chosen, float]] = {}
+        self._pulsed = now
         self._credit, self._credited = FIRST_CREDIT, now
         self._asking_credit, self._asking_credited = FIRST_CREDIT, now
         self.chained = False
@@ -194,12 +195,13 @@ class Scheduler:
             and state.due <= now
             and self._interval(state) is not None
             and self._allowed(state.duty.name)
+            and self._fits(state, now)
         ]
         # The slow tier waits behind a gate, which reads the same more widely; the others must not wait for it.
         first = min(waiting, key=lambda state: (state.duty.tier not in "FM", state.due), default=None)
         if first is None or first.duty.tier not in "FM":
             for name in self._gates:
-                if self._states[name].duty.lane is lane and self._allowed(name):
+                if self._states[name].duty.lane is lane and self._allowed(name) and self._fits(self._states[name], now):
                     self._gates.remove(name)
                     return Chosen(name, gate=True)
         if first is None:
@@ -227,7 +229,11 @@ class Scheduler:
             state.pause = REFUSED_PAUSE if quality in (Quality.NO_PRIVILEGE, Quality.NOT_AVAILABLE) else 0.0
         self._switch(state, quality, now)
         # Where the phase has no interval the duty waits for the next phase, which sets its time by when it ran.
-        state.due = state.began + self._gap(state, interval or 0.0) * (1 + JITTER * self._chance())
+        # The pulse alone keeps time: others may be a little later, so that they do not all fall on one moment.
+        jitter = 0.0 if name == PULSE else JITTER * self._chance()
+        state.due = state.began + self._gap(state, interval or 0.0) * (1 + jitter)
+        if name == PULSE:
+            self._pulsed = now
 
     def _cost(self, state: _State, took: float, largest: float) -> None:
         """Remember what a run cost. Of the pulse one slow run must not cost its freshness, so it counts on average.
@@ -266,6 +272,15 @@ class Scheduler:
         if not self._states[name].duty.heavy:
             return True
         return not self.chained and not any(self._states[run.name].duty.heavy for run, _ in self._running.values())
+
+    def _fits(self, state: _State, now: float) -> bool:
+        """Whether a probe that shares the pulse's session will be over when the next pulse is due.
+
+        What takes longer than the time between two pulses begins right after one.
+        """
+        if state.duty.lane is not Lane.PULSE:
+            return True
+        return state.usual <= self._states[PULSE].due - now or now - self._pulsed < LOOK
 
     def _interval(self, state: _State) -> float | None:
         """Seconds between two runs in this phase, None for not at all."""

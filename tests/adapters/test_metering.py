@@ -11,7 +11,7 @@ from migconsole.adapters.postgres.metering import spending
 from migconsole.adapters.postgres.target import resolve_target
 from migconsole.errors import TargetError
 from tests.adapters import probes_harness as harness
-from tests.adapters.test_probes import slow_way
+from tests.adapters.slow_way import slow_way
 from tests.conftest import Database
 
 WAY = 0.1
@@ -33,14 +33,12 @@ async def test_the_servers_work_is_counted(database: Database) -> None:
 
 
 async def test_the_way_is_not_counted(database: Database) -> None:
-    target = resolve_target(database.url, environment={})
-    async with slow_way(target.port, WAY) as port:
-        url = database.url.replace(f":{target.port}/", f":{port}/")
+    async with slow_way(database.url, WAY) as way:
         began = asyncio.get_running_loop().time()
-        spent = await asked(url, "SELECT 1")
+        spent = await asked(way.url, "SELECT 1")
         assert asyncio.get_running_loop().time() - began > 8 * WAY, "it went the slow way"
         assert spent < 2 * WAY
-        assert 0.5 <= await asked(url, "SELECT pg_sleep(0.5)") < 0.5 + 3 * WAY
+        assert 0.5 <= await asked(way.url, "SELECT pg_sleep(0.5)") < 0.5 + 3 * WAY
 
 
 async def test_a_lock_that_is_waited_for_in_vain_is_not_counted(database: Database) -> None:

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
 
 import asyncpg
 import pytest
@@ -398,7 +397,8 @@ async def test_kill_and_restart_are_named_and_recovered_from(own_server: Embedde
         assert judge("sessions", dead["sessions"], Phase.STEP)[0] is Level.UNKNOWN
         paused = harness.by_name(await probes.run_pulse())
         assert "next try in" in paused["sessions"].reason
-        assert (await probes.run_probe("all_sizes_est")).quality is Quality.FAILED
+        # Its backend may answer once more before it notices that the server is gone.
+        await eventually(lambda: _failed(probes, "all_sizes_est"))
         own_server.start()
         probes.retry()
         back = await eventually(lambda: _alive(probes), timeout=20)
@@ -656,56 +656,13 @@ async def test_a_session_is_gone_only_when_the_running_step_had_one(looked_at: D
     assert await seen() == (False, None), "the next step starts anew"
 
 
+async def _failed(probes: Probes, name: str) -> bool:
+    return (await probes.run_probe(name)).quality is Quality.FAILED
+
+
 async def _gone(probes: Probes) -> float | None:
     (row,) = (await probes.run_probe("migration_session")).rows
     return None if row["found"] else row["gone_s"]
-
-
-async def test_the_way_to_the_server_is_no_work_of_the_servers(looked_at: Database) -> None:
-    """Over a slow network nearly all of a query's time is the way: it must not make the pulse rarer."""
-    target = resolve_target(looked_at.url, environment={})
-    async with slow_way(target.port, 0.02) as port:
-        probes = harness.monitor(looked_at.url.replace(f":{target.port}/", f":{port}/"))
-        try:
-            await probes.open()
-            began = time.perf_counter()
-            readings = await probes.run_pulse()
-            took = time.perf_counter() - began
-            assert {one.quality for one in readings} <= {Quality.OK, Quality.NOT_AVAILABLE}, [
-                one.reason for one in readings
-            ]
-            assert took > 10 * 0.02, "every query went the slow way"
-            assert sum(reading.took for reading in readings) / 1000 < took / 4
-        finally:
-            await probes.close()
-
-
-@asynccontextmanager
-async def slow_way(port: int, delay: float) -> AsyncIterator[int]:
-    """A port behind which a server's port lies, ``delay`` seconds away."""
-    tasks: set[asyncio.Task[None]] = set()
-
-    async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(OSError):
-            while piece := await reader.read(65536):
-                await asyncio.sleep(delay / 2)
-                writer.write(piece)
-                await writer.drain()
-        writer.close()
-
-    async def met(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        there, back = await asyncio.open_connection("127.0.0.1", port)
-        for task in (asyncio.create_task(carry(reader, back)), asyncio.create_task(carry(there, writer))):
-            tasks.add(task)
-
-    server = await asyncio.start_server(met, "127.0.0.1", 0)
-    try:
-        yield server.sockets[0].getsockname()[1]
-    finally:
-        server.close()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def test_a_session_that_was_opened_long_before_its_first_question_answers(looked_at: Database) -> None:

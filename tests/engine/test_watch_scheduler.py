@@ -124,6 +124,16 @@ def test_none_heavy_begins_while_the_migration_stands_in_a_lock_chain(took: dict
     assert not [run for run in simulation.runs if run.chained and run.name in HEAVY]
 
 
+def test_what_shares_the_pulses_session_begins_where_it_is_over_before_the_next_pulse() -> None:
+    """A size of the database may take a third of a second: the pulse of a step, due every second, keeps its time."""
+    simulation = Simulation({PULSE: 0.002, "counters": 0.3, "rewrite": 0.4}, phase=Phase.STEP)
+    simulation.until(900)
+    pulses = [run.began for run in simulation.of(PULSE) if run.began > 100]
+    assert len(simulation.of("counters")) > 10
+    assert len(simulation.of("rewrite")) > 10
+    assert max(later - earlier for earlier, later in itertools.pairwise(pulses)) < 1.01
+
+
 @given(costs, phases)
 @settings(max_examples=20, deadline=None)
 def test_a_cheap_pulse_is_never_late_whatever_the_others_cost(took: dict[str, float], phase: Phase) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 
 import asyncpg
 
-from migconsole.adapters.postgres.connect import Connection, Purpose, connect, quoted, retire
+from migconsole.adapters.postgres.connect import Connection, Purpose, connect, prepared, quoted, retire
 from migconsole.adapters.postgres.failures import FAILURES, RefusedError, querying
 from migconsole.adapters.postgres.probes.capabilities import variants
 from migconsole.adapters.postgres.queries import load
@@ -176,7 +176,7 @@ async def _prepared(connection: Connection) -> _Session:
     number = connection.get_server_version().major * 10_000
     texts = {"ours": load("ours", number), "named": load("cancel", number), "dumps": load("dump_sessions", number)}
     texts |= {act: variants()[act][0].text for act in ("cancel", "terminate")}
-    session = _Session(connection, {name: await connection.prepare(str(text)) for name, text in texts.items()})
+    session = _Session(connection, {name: await prepared(connection, str(text)) for name, text in texts.items()})
     # Preparing leaves the server in a transaction until the next statement ends: nobody's oldest one shall be ours.
     await connection.execute("SELECT")
     return session

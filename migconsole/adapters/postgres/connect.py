@@ -5,6 +5,7 @@ Sessions in the target's own database do not linger: an idle one would stop a DR
 
 from __future__ import annotations
 
+import itertools
 import ssl
 import time
 from collections.abc import AsyncIterator, Mapping
@@ -20,6 +21,8 @@ from migconsole.adapters.postgres.failures import FAILURES, connecting, pooler_e
 from migconsole.adapters.postgres.queries import OLDEST, load
 from migconsole.domain.target import Target
 from migconsole.errors import UsageError
+
+_NUMBERS = itertools.count(1)
 
 Connection = Any
 """An ``asyncpg.Connection``; the library has no types."""
@@ -131,6 +134,14 @@ async def _prove_direct(connection: Connection, target: Target) -> None:
         raise connecting(error, target) from None
     if backend != connection.get_server_pid():
         raise pooler_error(target, "The session it announced is not the one that answers")
+
+
+async def prepared(connection: Connection, text: str) -> Any:
+    """A statement that is parsed and planned on the server once, so that asking it later needs no catalogue.
+
+    It has to have a name: without one, and without a cache, the driver has the text parsed anew with each question.
+    """
+    return await connection.prepare(text, name=f"mc{next(_NUMBERS)}")
 
 
 @asynccontextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -76,9 +76,9 @@ def refused(probe: Probe, at: float, refusal: Refusal, took: float = 0.0) -> Rea
     return Reading(probe.name, at, took, refusal.quality, (), reason)
 
 
-def reading(probe: Probe, look: Pass, problems: Mapping[str, Refusal], shares: Mapping[str, int]) -> Reading:
+def reading(probe: Probe, look: Pass, problems: Mapping[str, Refusal], parts: Mapping[str, int]) -> Reading:
     """One probe's reading of a pass. Of a source that several probes share, each bears its part of the time."""
-    took = sum(look.derived.get(f"busy:{source}", 0.0) / shares[source] for source in probe.sources)
+    took = sum(look.derived.get(f"busy:{source}", 0.0) / parts[source] for source in probe.sources)
     for source in probe.sources:
         if source in problems and not SOURCES[source].optional:
             return refused(probe, look.at, problems[source], took)
@@ -105,3 +105,12 @@ def _row(probe: Probe, row: Mapping[str, Any], masking: Masking) -> dict[str, An
     if made.get("query"):
         made["query"] = masking.query(made["query"])
     return made
+
+
+def shares(probes: Sequence[Probe]) -> Mapping[str, int]:
+    """How many probes of a pass share each source, to part its time among them."""
+    found: dict[str, int] = {}
+    for probe in probes:
+        for source in probe.sources:
+            found[source] = found.get(source, 0) + 1
+    return found

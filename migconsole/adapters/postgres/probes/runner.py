@@ -7,18 +7,16 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 
-from migconsole.adapters.postgres.probes.catalogue import BY_NAME, PROBES, Probe, Through, Tier
+from migconsole.adapters.postgres.probes.catalogue import BY_NAME, Probe, Through
 from migconsole.adapters.postgres.probes.masking import Masking
 from migconsole.adapters.postgres.probes.session import Session
-from migconsole.adapters.postgres.probes.sessions import ProbeSession, PulseSession
+from migconsole.adapters.postgres.probes.sessions import PULSE, ProbeSession, PulseSession
 from migconsole.adapters.postgres.probes.state import Cost, Names, Shared, Watched
 from migconsole.domain.readings import Reading
 from migconsole.domain.target import Target
 from migconsole.errors import MigconsoleError
 
 __all__ = ["Cost", "Probes", "Watched"]
-
-_PULSE = tuple(probe for probe in PROBES if probe.tier is Tier.PULSE)
 
 
 class Probes:
@@ -67,7 +65,7 @@ class Probes:
 
     async def run_pulse(self) -> tuple[Reading, ...]:
         """All probes of the pulse tier, from one set of queries."""
-        readings = await self.pulse.read(_PULSE)
+        readings = await self.pulse.read(PULSE)
         self._waiting = next((one.rows[0]["waiting"] for one in readings if one.probe == "self_cost" and one.rows), 0)
         if self._shared.names.wanting and (self._resolving is None or self._resolving.done()):
             self._resolving = asyncio.create_task(self.probe.resolve())

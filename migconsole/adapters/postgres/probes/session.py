@@ -9,24 +9,25 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from typing import Any, TypeVar
 
 import asyncpg
 
 from migconsole.adapters.postgres import metering
-from migconsole.adapters.postgres.connect import MONITOR_LOCK_TIMEOUT, Connection, retire
+from migconsole.adapters.postgres.connect import MONITOR_LOCK_TIMEOUT, Connection, prepared, retire
 from migconsole.adapters.postgres.failures import FAILURES, lost, querying, redacted
 from migconsole.adapters.postgres.probes.capabilities import Capabilities, read_capabilities, variants
 from migconsole.adapters.postgres.probes.catalogue import Probe, Through
-from migconsole.adapters.postgres.probes.reading import Refusal, reading, refused
+from migconsole.adapters.postgres.probes.reading import Refusal, reading, refused, shares
+from migconsole.adapters.postgres.probes.refusals import MISSING, RefusedSourceError, StoodDownError, is_lost
 from migconsole.adapters.postgres.probes.shaping import Pass
 from migconsole.adapters.postgres.probes.sources import SOURCES
 from migconsole.adapters.postgres.probes.state import Shared
 from migconsole.domain.readings import Quality, Reading
 from migconsole.domain.text import sanitise_line
-from migconsole.errors import MigconsoleError, TargetError
+from migconsole.errors import MigconsoleError
 
 T = TypeVar("T")
 
@@ -38,16 +39,6 @@ CLIENT_FACTOR = 1.5
 MOST_OPENED = 2_000
 """Relations a session may have opened before it is opened anew: the server keeps what it knows of each."""
 
-_MISSING = (
-    asyncpg.UndefinedTableError,
-    asyncpg.UndefinedColumnError,
-    asyncpg.UndefinedFunctionError,
-    asyncpg.UndefinedObjectError,
-    asyncpg.InvalidSchemaNameError,
-    asyncpg.FeatureNotSupportedError,
-    asyncpg.ObjectNotInPrerequisiteStateError,
-    asyncpg.InvalidParameterValueError,
-)
 _SETTINGS = """SELECT set_config('lock_timeout', $1, false), set_config('max_parallel_workers_per_gather', '0', false),
        CASE WHEN current_setting('transaction_timeout', true) IS NOT NULL
             THEN set_config('transaction_timeout', '20s', false) END"""
@@ -58,7 +49,10 @@ _NOTHING = "SELECT"
 
 FIRST_TRIPS = 5
 TRIPS = 30
-"""Passes over which the shortest way to the server is known."""
+"""Measurements over which the shortest way to the server is known."""
+
+WAY_INTERVAL = 10.0
+"""Seconds between two measurements of the way: each is a trip of its own, for which a pulse would have to wait."""
 
 
 def lock_timeout(deadlock_timeout: float) -> float:
@@ -87,6 +81,8 @@ class Session:
         self._limit = 0.0
         self._lock_timeout = 0.0
         self._trips: deque[float] = deque(maxlen=TRIPS)
+        self._measured = 0.0
+        self._doubtful: set[str] = set()
         self._stood_down = ""
         self._work: asyncio.Future[Any] | None = None
         self._problem = ""
@@ -185,11 +181,13 @@ class Session:
     async def _set_up(self, connection: Connection) -> None:
         try:
             self._lock_timeout = -1.0
-            await self._adapt(connection)
-            self._capabilities = await read_capabilities(connection)
             self._prepared, self._limit = {}, 0.5
-            self._prepared[_LIMIT] = await connection.prepare(_LIMIT)
-            self._prepared[_NOTHING] = await connection.prepare(_NOTHING)
+            await self._adapt(connection, await connection.fetchval(_DEADLOCK))
+            self._capabilities = await read_capabilities(connection)
+            self._doubtful.clear()
+            self._prepared[_LIMIT] = await prepared(connection, _LIMIT)
+            self._prepared[_DEADLOCK] = await prepared(connection, _DEADLOCK)
+            self._prepared[_NOTHING] = await prepared(connection, _NOTHING)
             self._trips.clear()
             # Preparing leaves the transaction open until something runs, and the server's limit counts on.
             for _ in range(FIRST_TRIPS):
@@ -240,7 +238,7 @@ class Session:
                 title = querying(error, self._shared.target, self._limit, self._lock_timeout).title
                 await self._failed(title)
                 return [refused(probe, at, Refusal(Quality.FAILED, title)) for probe in probes]
-            readings = [reading(probe, look, problems, _shares(probes)) for probe in probes]
+            readings = [reading(probe, look, problems, shares(probes)) for probe in probes]
             if any(_opened_many(probe, one) for probe, one in zip(probes, readings, strict=True)):
                 await self._drop()
             return readings
@@ -250,8 +248,12 @@ class Session:
         connection = await self._opened()
         problems: dict[str, Refusal] = {}
         await self._refresh(connection)
-        await self._measure_the_way()
+        if time.monotonic() - self._measured >= WAY_INTERVAL:
+            await self._measure_the_way()
+        await self._fetch_together(connection, probes, look)
         for source in dict.fromkeys(source for probe in probes for source in probe.sources):
+            if source in look.fetched:
+                continue
             limit = max(probe.timeout for probe in probes if source in probe.sources)
             if SOURCES[source].locks and not await self._adapt(connection):
                 problems[source] = Refusal(
@@ -265,15 +267,20 @@ class Session:
         await self._complete(connection, probes, look)
         return problems
 
+    async def _fetch_together(self, connection: Connection, probes: Sequence[Probe], look: Pass) -> None:
+        """Fetch what can be asked in one statement; the rest is asked one by one."""
+
     async def _refresh(self, connection: Connection) -> None:
         """What a session looks after beside its probes, before it reads."""
 
     async def _complete(self, connection: Connection, probes: Sequence[Probe], look: Pass) -> None:
         """What shapes need beside the fetched rows."""
 
-    async def _adapt(self, connection: Connection) -> float:
+    async def _adapt(self, connection: Connection, deadlock_timeout: float | None = None) -> float:
         """Follow the server's deadlock_timeout; returns the lock timeout that goes with it, in seconds."""
-        wanted = lock_timeout(await connection.fetchval(_DEADLOCK))
+        if deadlock_timeout is None:
+            deadlock_timeout = await self._prepared[_DEADLOCK].fetchval()
+        wanted = lock_timeout(deadlock_timeout)
         if wanted != self._lock_timeout:
             await connection.fetch(_SETTINGS, f"{max(1, round(wanted * 1000))}ms")
             self._lock_timeout = wanted
@@ -289,19 +296,34 @@ class Session:
         try:
             async with asyncio.timeout(limit * CLIENT_FACTOR):
                 look.fetched[source] = await statement.fetch(*arguments)
+            self._doubtful.discard(source)
+        except asyncpg.InvalidCachedStatementError:
+            # What it reads has other columns than when it was prepared: an extension was updated.
+            self._prepared.pop(source, None)
+            raise RefusedSourceError(Refusal(Quality.STALE, "what it reads was replaced just now")) from None
         except asyncpg.PostgresError as error:
+            self._doubtful.add(source)
             raise await self._refusal(connection, source, limit, error) from None
         finally:
             took = (time.perf_counter() - began) * 1000
             # The way to the server is no work of the server's; over a slow network it would be most of it.
-            busy = max(0.0, took - min(self._trips, default=0.0))
-            self._shared.cost.add(busy)
-            metering.note(busy / 1000)
-            look.derived[f"took:{source}"] = took
-            look.derived[f"busy:{source}"] = busy
-            look.derived[f"until:{source}"] = time.time()
+            self._spent(source, took, max(0.0, took - self._way), look)
+
+    def _spent(self, source: str, took: float, busy: float, look: Pass) -> None:
+        """Note what a source took here and what it cost the server, in milliseconds."""
+        self._shared.cost.add(busy)
+        metering.note(busy / 1000)
+        look.derived[f"took:{source}"] = took
+        look.derived[f"busy:{source}"] = busy
+        look.derived[f"until:{source}"] = time.time()
+
+    @property
+    def _way(self) -> float:
+        """Milliseconds of the shortest way to the server and back of late."""
+        return min(self._trips, default=0.0)
 
     async def _measure_the_way(self) -> None:
+        self._measured = time.monotonic()
         began = time.perf_counter()
         async with asyncio.timeout(self._limit * CLIENT_FACTOR):
             await self._prepared[_NOTHING].fetch()
@@ -322,10 +344,10 @@ class Session:
         refusal = Refusal(Quality.NOT_AVAILABLE, self._capabilities.missing(source) if not texts else "")
         for text in texts:
             try:
-                statement = self._prepared[source] = await connection.prepare(text)
+                statement = self._prepared[source] = await prepared(connection, text)
             except asyncpg.PostgresError as error:
                 # A lock that was not granted is, to the driver, a kind of missing prerequisite too.
-                if isinstance(error, asyncpg.LockNotAvailableError) or not isinstance(error, _MISSING):
+                if isinstance(error, asyncpg.LockNotAvailableError) or not isinstance(error, MISSING):
                     raise await self._refusal(connection, source, self._limit, error) from None
                 refusal = Refusal(Quality.NOT_AVAILABLE, self._says(error))
             else:
@@ -352,11 +374,11 @@ class Session:
         if isinstance(error, asyncpg.InsufficientPrivilegeError):
             refusal = self._refused[source] = Refusal(Quality.NO_PRIVILEGE, self._says(error))
             return RefusedSourceError(refusal)
-        if isinstance(error, _MISSING):
+        if isinstance(error, MISSING):
             self._prepared.pop(source, None)
             refusal = self._refused[source] = Refusal(Quality.NOT_AVAILABLE, self._says(error))
             return RefusedSourceError(refusal)
-        if connection.is_closed() or isinstance(error, asyncpg.PostgresConnectionError | asyncpg.CannotConnectNowError):
+        if is_lost(connection, error):
             raise lost(self._shared.target) from None
         return RefusedSourceError(Refusal(Quality.FAILED, self._says(error)))
 
@@ -373,27 +395,6 @@ class Session:
                 )
                 return f"locked by {pid} ({what})"
         return "locked by an unknown session"
-
-
-class StoodDownError(TargetError):
-    """What was asked for was cut short, because the session had to leave."""
-
-
-class RefusedSourceError(Exception):
-    """A source was refused; the connection is as good as before."""
-
-    def __init__(self, refusal: Refusal) -> None:
-        super().__init__(refusal.reason)
-        self.refusal = refusal
-
-
-def _shares(probes: Sequence[Probe]) -> Mapping[str, int]:
-    """How many probes of a pass share each source, to part its time among them."""
-    found: dict[str, int] = {}
-    for probe in probes:
-        for source in probe.sources:
-            found[source] = found.get(source, 0) + 1
-    return found
 
 
 def _opened_many(probe: Probe, one: Reading) -> bool:

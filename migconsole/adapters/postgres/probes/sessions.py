@@ -11,13 +11,16 @@ from typing import Any
 import asyncpg
 
 from migconsole.adapters.postgres.backends import connect_for_maintenance
-from migconsole.adapters.postgres.connect import Connection, Purpose, connect
-from migconsole.adapters.postgres.failures import FAILURES, querying
+from migconsole.adapters.postgres.connect import Connection, Purpose, connect, prepared
+from migconsole.adapters.postgres.failures import FAILURES, lost, querying
+from migconsole.adapters.postgres.probes.bundle import Bundle, Part
 from migconsole.adapters.postgres.probes.capabilities import variants
-from migconsole.adapters.postgres.probes.catalogue import PROBES, Probe, Through
+from migconsole.adapters.postgres.probes.catalogue import PROBES, Probe, Through, Tier
 from migconsole.adapters.postgres.probes.objects import find_volumes
-from migconsole.adapters.postgres.probes.session import RefusedSourceError, Session, StoodDownError
+from migconsole.adapters.postgres.probes.refusals import RefusedSourceError, StoodDownError, is_lost
+from migconsole.adapters.postgres.probes.session import CLIENT_FACTOR, Session
 from migconsole.adapters.postgres.probes.shaping import Pass
+from migconsole.adapters.postgres.probes.sources import SOURCES
 from migconsole.adapters.postgres.probes.state import Shared
 from migconsole.errors import TargetError
 
@@ -39,11 +42,24 @@ _HOLDER = """SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted AN
                 AND classid::bigint = ($1::bigint >> 32) & 4294967295 AND objid::bigint = $1::bigint & 4294967295"""
 
 
+PULSE = tuple(probe for probe in PROBES if probe.tier is Tier.PULSE)
+
+APART = 10
+"""Pulses that are asked for one by one after their common statement failed: it may have been too slow as a whole."""
+
+
+def _part(source: str, statement: Any) -> Part:
+    columns = tuple(attribute.name for attribute in statement.get_attributes())
+    return Part(source, statement.get_query(), columns, len(statement.get_parameters()))
+
+
 class PulseSession(Session):
     """In the maintenance database, where new sessions and catalogues stay open whatever the migration locks."""
 
     def __init__(self, shared: Shared) -> None:
         super().__init__(shared, Through.PULSE)
+        self._bundle: Bundle | None = None
+        self._apart = 0
         self._names_due = 0.0
         self._holds_on: Connection | None = None
 
@@ -73,17 +89,70 @@ class PulseSession(Session):
             return f"another run watches this database (session {holder})" if holder else "the run lock was just let go"
 
     async def _ready(self, connection: Connection) -> None:
+        self._bundle, self._apart = None, 0
         await self._learn_names(connection)
         for source in dict.fromkeys(s for probe in PROBES if probe.through is self._through for s in probe.sources):
             with suppress(RefusedSourceError):
                 await self._statement(connection, source)
             # Else its transaction, and the locks of its catalogues, stay until something runs.
             await self._measure_the_way()
+        with suppress(asyncpg.PostgresError):
+            await self._bundled(connection, self._joinable(PULSE, Pass(self._shared, 0.0)))
+        await self._measure_the_way()
+
+    def _joinable(self, probes: Sequence[Probe], look: Pass) -> dict[str, tuple[Any, ...]]:
+        """The sources that can be asked together, with their arguments: each has been prepared and never refused."""
+        asked = {}
+        for source in dict.fromkeys(source for probe in probes for source in probe.sources):
+            arguments = SOURCES[source].arguments(look)
+            if arguments is not None and source in self._prepared and source not in self._doubtful:
+                asked[source] = arguments
+        return asked
+
+    async def _bundled(self, connection: Connection, asked: Iterable[str]) -> Bundle:
+        wanted = tuple(asked)
+        if self._bundle is None or tuple(part.source for part in self._bundle.parts) != wanted:
+            bundle = Bundle(tuple(_part(source, self._prepared[source]) for source in wanted))
+            bundle.statement = await prepared(connection, bundle.text)
+            self._bundle = bundle
+        return self._bundle
+
+    async def _fetch_together(self, connection: Connection, probes: Sequence[Probe], look: Pass) -> None:
+        """What the whole pulse needs, by one statement. If that fails, each is asked for itself, and for a while."""
+        if len(probes) < len(PULSE):
+            return
+        if self._apart:
+            self._apart -= 1
+            return
+        asked, limit = self._joinable(probes, look), max(probe.timeout for probe in probes)
+        if len(asked) < 2:
+            return
+        began = time.perf_counter()
+        try:
+            bundle = await self._bundled(connection, asked)
+            await self._limit_to(limit)
+            began = time.perf_counter()
+            async with asyncio.timeout(limit * CLIENT_FACTOR):
+                (row,) = await bundle.statement.fetch(*(one for those in asked.values() for one in those))
+        except asyncpg.PostgresError as error:
+            self._bundle, self._apart = None, APART
+            self._shared.cost.add(max(0.0, (time.perf_counter() - began) * 1000 - self._way))
+            if is_lost(connection, error):
+                raise lost(self._shared.target) from None
+            return
+        took = (time.perf_counter() - began) * 1000
+        for source, answer in bundle.answered(tuple(row), took, self._way).items():
+            look.fetched[source] = answer.rows
+            self._spent(source, took, answer.busy, look)
+
+    async def _complete(self, connection: Connection, probes: Sequence[Probe], look: Pass) -> None:
+        deadlock = look.first("server").get("deadlock_timeout_s")
+        if deadlock is not None:
+            await self._adapt(connection, deadlock)
 
     async def _refresh(self, connection: Connection) -> None:
         if time.monotonic() >= self._names_due:
             with suppress(*_BUSY):
-                await self._adapt(connection)
                 await self._learn_names(connection)
 
     async def _learn_names(self, connection: Connection) -> None:
@@ -91,7 +160,7 @@ class PulseSession(Session):
         shared = self._shared
         self._names_due = time.monotonic() + NAMES_INTERVAL
         if "names" not in self._prepared:
-            self._prepared["names"] = await connection.prepare(variants()["names"][0].text)
+            self._prepared["names"] = await prepared(connection, variants()["names"][0].text)
         rows = await self._prepared["names"].fetch()
         shared.names.learn_others((row["kind"], row["oid"], row["name"]) for row in rows)
         name = shared.target.database

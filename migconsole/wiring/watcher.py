@@ -25,7 +25,7 @@ from migconsole.adapters.journal.sqlite import Console, SqliteJournal, monotonic
 from migconsole.adapters.migrators.scripts import read, sums
 from migconsole.adapters.postgres.database import PostgresDatabase
 from migconsole.adapters.postgres.failures import UselessTargetError
-from migconsole.adapters.postgres.metering import spending
+from migconsole.adapters.postgres.metering import Metering
 from migconsole.adapters.postgres.pending import pending
 from migconsole.adapters.postgres.probes.catalogue import PROBES, Hazard, Tier
 from migconsole.adapters.postgres.probes.runner import Probes, Watched
@@ -327,7 +327,7 @@ def _chores(
     async def tell(kind: Kind, data: Mapping[str, Any], key: str) -> None:
         await recorder.record(kind, data, key=key)
 
-    sensing = Sensing(checklist, lambda: recorder.run, questions, tell, spending, monotonic=monotonic)
+    sensing = Sensing(checklist, lambda: recorder.run, questions, tell, Metering().spending, monotonic=monotonic)
     return RunChores(recorder, attempts, sensing, monotonic), database
 
 

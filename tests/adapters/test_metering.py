@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from migconsole.adapters.postgres.database import PostgresDatabase
-from migconsole.adapters.postgres.metering import spending
+from migconsole.adapters.postgres.metering import Metering
 from migconsole.adapters.postgres.target import resolve_target
 from migconsole.errors import TargetError
 from tests.adapters import probes_harness as harness
@@ -20,7 +20,7 @@ WAY = 0.1
 async def asked(url: str, statement: str) -> float:
     """What one question costs, in seconds."""
     database = PostgresDatabase(resolve_target(url, environment={}))
-    with spending() as spent:
+    with Metering().spending() as spent:
         try:
             await database.query([statement], limit=5.0, lock_timeout=0.3)
         finally:
@@ -46,7 +46,7 @@ async def test_a_lock_that_is_waited_for_in_vain_is_not_counted(database: Databa
     async with harness.client(database.url, "deploy") as migration:
         await migration.execute("BEGIN; LOCK TABLE t")
         alone = PostgresDatabase(resolve_target(database.url, environment={}))
-        with spending() as spent, pytest.raises(TargetError):
+        with Metering().spending() as spent, pytest.raises(TargetError):
             await alone.query(["SELECT count(*) FROM t"], limit=5.0, lock_timeout=0.4)
         await alone.close()
         assert spent.seconds < 0.3
@@ -54,7 +54,7 @@ async def test_a_lock_that_is_waited_for_in_vain_is_not_counted(database: Databa
 
 
 async def test_what_nobody_counts_is_not_kept(database: Database) -> None:
-    with spending() as spent:
+    with Metering().spending() as spent:
         pass
     await asked(database.url, "SELECT pg_sleep(0.2)")
     assert spent.seconds == 0.0

@@ -38,7 +38,6 @@ CLIENT_FACTOR = 1.5
 
 MOST_OPENED = 2_000
 """Relations a session may have opened before it is opened anew: the server keeps what it knows of each."""
-
 _SETTINGS = """SELECT set_config('lock_timeout', $1, false), set_config('max_parallel_workers_per_gather', '0', false),
        CASE WHEN current_setting('transaction_timeout', true) IS NOT NULL
             THEN set_config('transaction_timeout', '20s', false) END"""

@@ -1,4 +1,4 @@
-"""``ROLLBACK-BY-HAND.sql``: the swap for a person with psql and nothing else, written when a side database is armed.
+"""``ROLLBACK-BY-HAND.sql``: swap and putting back for a person with only psql, written when a side database is armed.
 
 It holds no secret. Every statement is its own, because a string of several commits after its sender is dead; it stops
 at the first error, and refuses before the first change when something is not as it was.
@@ -16,10 +16,10 @@ def by_hand(
     names: Names, *, host: str, port: int, user: str, owner: str, backup: str, at: str, comment: str | None
 ) -> str:
     """The file's text. ``comment`` is the original comment of the database, which the restored one gets back."""
-    app, side, failed = quoted(names.app), quoted(names.side), quoted(names.failed)
-    tag = _tag(names)
-    marker = Marker(owner, names.app, Mark.FAILED, backup, "", at, comment)
     where = sanitise_line(f"{names.app}@{host}:{port}")
+    psql = f"psql -X -h {_shell(host)} -p {port} -U {_shell(user)} -d postgres"
+    failed = Marker(owner, names.app, Mark.FAILED, backup, "", at, comment)
+    used = Marker(owner, names.app, Mark.USED, backup, "", at)
     lines = [
         f"-- Roll {where} back to its restore point of {at}: backup {backup}, run {owner}.",
         "--",
@@ -27,36 +27,89 @@ def by_hand(
         "-- Pause a connection pooler, if one stands in front. Then, as a role that owns the database and may create",
         "-- databases, or as a superuser:",
         "--",
-        f"--   psql -X -h {_shell(host)} -p {port} -U {_shell(user)} -d postgres -f {NAME}",
+        f"--   {psql} -f {NAME}",
         "--",
-        "-- Nothing is lost: the failed database is kept under another name, closed. To undo this, run the two",
-        "-- ALTER DATABASE … RENAME statements the other way round.",
+        "-- Nothing is lost: the failed database is kept under another name, closed. To undo it (psql 11 or newer):",
+        "--",
+        f"--   {psql} -v undo=1 -f {NAME}",
+        "--",
+        "-- What was written since the rollback then stays in the side database, closed.",
         "",
         "\\set ON_ERROR_STOP on",
         "",
+        "\\if :{?undo}",
+        "",
+        *_put_back(names, backup, used.text(), comment),
+        "\\else",
+        "",
+        *_swap(names, backup, failed.text(), comment),
+        "\\endif",
+        "",
+        "-- What is there now.",
+        "SELECT datname, datallowconn FROM pg_catalog.pg_database",
+        f" WHERE datname IN ({literal(names.app)}, {literal(names.side)}, {literal(names.failed)});",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _swap(names: Names, backup: str, marker: str, comment: str | None) -> list[str]:
+    refused = "a rollback has been made already: the failed database is there"
+    return [
+        "-- ROLL BACK",
+        "",
+        *_checked(
+            names, names.failed, refused, names.side, Mark.ARMED, backup, "the side database is not armed with it"
+        ),
+        *_fenced(names),
+        *_renamed(names, names.failed, names.side, marker, comment),
+    ]
+
+
+def _put_back(names: Names, backup: str, marker: str, comment: str | None) -> list[str]:
+    refused = "the name of the side database is taken: there is nothing to undo"
+    return [
+        "-- PUT BACK: the failed database becomes the live one again, as it was.",
+        "",
+        *_checked(names, names.side, refused, names.failed, Mark.FAILED, backup, "there is no failed database of ours"),
+        *_fenced(names),
+        *_renamed(names, names.side, names.failed, marker, comment),
+    ]
+
+
+def _checked(names: Names, free: str, taken: str, waiting: str, step: Mark, backup: str, missing: str) -> list[str]:
+    """Before the first change: the application's database is there, ``free`` is not, ``waiting`` is ours and closed."""
+    tag = _tag(names)
+    return [
         "-- 1. Is everything where it was left? Nothing has been changed when this stops.",
         f"DO {tag}",
         "DECLARE marker text;",
         "BEGIN",
         f"  IF NOT EXISTS (SELECT FROM pg_catalog.pg_database WHERE datname = {literal(names.app)}) THEN",
-        "    RAISE EXCEPTION 'the database to be rolled back is not there';",
+        "    RAISE EXCEPTION 'the database to be renamed is not there';",
         "  END IF;",
-        f"  IF EXISTS (SELECT FROM pg_catalog.pg_database WHERE datname = {literal(names.failed)}) THEN",
-        "    RAISE EXCEPTION 'a rollback has been made already: the failed database is there';",
+        f"  IF EXISTS (SELECT FROM pg_catalog.pg_database WHERE datname = {literal(free)}) THEN",
+        f"    RAISE EXCEPTION {literal(taken)};",
         "  END IF;",
         "  SELECT pg_catalog.shobj_description(oid, 'pg_database') INTO marker",
-        f"    FROM pg_catalog.pg_database WHERE datname = {literal(names.side)} AND NOT datallowconn;",
-        f"  IF marker IS NULL OR pg_catalog.strpos(marker, {literal(_step())}) = 0",
+        f"    FROM pg_catalog.pg_database WHERE datname = {literal(waiting)} AND NOT datallowconn;",
+        f"  IF marker IS NULL OR pg_catalog.strpos(marker, {literal(_step(step))}) = 0",
         f"     OR pg_catalog.strpos(marker, {literal(backup)}) = 0 THEN",
-        "    RAISE EXCEPTION 'the side database is not armed with this backup';",
+        f"    RAISE EXCEPTION {literal(missing)};",
         "  END IF;",
         f"  IF EXISTS (SELECT FROM pg_catalog.pg_prepared_xacts WHERE database = {literal(names.app)}) THEN",
         "    RAISE EXCEPTION 'prepared transactions stand in the way: commit or roll them back first';",
         "  END IF;",
         f"END {tag};",
         "",
+    ]
+
+
+def _fenced(names: Names) -> list[str]:
+    tag = _tag(names)
+    return [
         "-- 2. The fence: nobody connects any more, and whoever is connected is ended. The outage begins here.",
-        f"ALTER DATABASE {app} WITH ALLOW_CONNECTIONS false;",
+        f"ALTER DATABASE {quoted(names.app)} WITH ALLOW_CONNECTIONS false;",
         "SELECT count(pg_catalog.pg_terminate_backend(pid)) AS ended FROM pg_catalog.pg_stat_activity",
         f" WHERE datname = {literal(names.app)} AND pid <> pg_catalog.pg_backend_pid();",
         f"DO {tag}",
@@ -69,27 +122,29 @@ def by_hand(
         "  END LOOP;",
         f"END {tag};",
         "",
-        "-- 3. The swap: all of it or nothing. If it fails, open the database again with",
+    ]
+
+
+def _renamed(names: Names, aside: str, back: str, marker: str, comment: str | None) -> list[str]:
+    """The live database is put ``aside`` with our marker, the one called ``back`` takes its name, and is opened."""
+    app = quoted(names.app)
+    return [
+        "-- 3. Both names in one transaction: all of it or nothing. If it fails, open the database again with",
         f"--      ALTER DATABASE {_commented(app)} WITH ALLOW_CONNECTIONS true;",
         "BEGIN;",
         "SET LOCAL lock_timeout = '10s';",
-        f"ALTER DATABASE {app} RENAME TO {failed};",
-        f"ALTER DATABASE {side} RENAME TO {app};",
-        f"COMMENT ON DATABASE {failed} IS {literal(marker.text())};",
+        f"ALTER DATABASE {app} RENAME TO {quoted(aside)};",
+        f"ALTER DATABASE {quoted(back)} RENAME TO {app};",
+        f"COMMENT ON DATABASE {quoted(aside)} IS {literal(marker)};",
         f"COMMENT ON DATABASE {app} IS {literal(comment)};",
         f"ALTER DATABASE {app} WITH ALLOW_CONNECTIONS true;",
         "COMMIT;",
         "",
-        "-- 4. What is there now.",
-        "SELECT datname, datallowconn FROM pg_catalog.pg_database",
-        f" WHERE datname IN ({literal(names.app)}, {literal(names.side)}, {literal(names.failed)});",
-        "",
     ]
-    return "\n".join(lines)
 
 
-def _step() -> str:
-    return '"step": "armed"'
+def _step(mark: Mark) -> str:
+    return f'"step": "{mark}"'
 
 
 def _tag(names: Names) -> str:

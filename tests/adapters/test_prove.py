@@ -11,9 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from migconsole.adapters.postgres.rollback.survey import Knowledge, PostgresRollbackServer
+from migconsole.adapters.postgres.target import resolve_target
 from migconsole.demo.server import EmbeddedServer
 from migconsole.demo.trees import read_tree
-from migconsole.domain.rollback import literal, next_name, parse_marker, quoted, side_name
+from migconsole.domain.rollback import Names, literal, next_name, parse_marker, quoted, side_name
+from migconsole.domain.rollback_record import RollbackBook
+from migconsole.domain.rollback_state import State
 from tests.adapters.restoring import (
     GENERATED,
     SAMPLE,
@@ -112,7 +116,8 @@ def test_a_proven_backup_is_armed_with_everything_of_the_database(database: Data
         server.psql(f"ALTER ROLE proof_app IN DATABASE {name} RESET ALL; DROP ROLE proof_app")
 
 
-def test_the_script_for_a_person_rolls_back(hostile: Database, tmp_path: Path) -> None:
+async def test_the_script_for_a_person_rolls_back_and_undoes_it(hostile: Database, tmp_path: Path) -> None:
+    """After each part the program sees what it would have done itself, and can go on from there."""
     server = hostile.server
     server.psql(f"COMMENT ON DATABASE {quoted(hostile.name)} IS 'the original'")
     hostile.psql(SAMPLE)
@@ -121,22 +126,45 @@ def test_the_script_for_a_person_rolls_back(hostile: Database, tmp_path: Path) -
     assert said.code == 0, said.complaint
     script = backup / "ROLLBACK-BY-HAND.sql"
     hostile.psql("DROP TABLE refers CASCADE")
-    command = [server.tool("psql"), "-X", "-d", server.url("postgres"), "-f", str(script)]
-    failed = side_of(backup).replace("__rb_", "__failed_")
+    names = Names.of(hostile.name, manifest_of(backup)["id"])
+    gone = "SELECT to_regclass('refers') IS NULL"
+
+    def by_hand(*words: str) -> subprocess.CompletedProcess[str]:
+        command = [server.tool("psql"), "-X", *words, "-d", server.url("postgres"), "-f", str(script)]
+        return subprocess.run(command, env=server.environment(), capture_output=True, text=True, check=False)
+
+    async def state() -> State:
+        knowledge = Knowledge(manifest_of(backup)["id"], book=RollbackBook)
+        return (await PostgresRollbackServer(resolve_target(hostile.url), knowledge).survey()).situation.state
+
     try:
-        done = subprocess.run(command, env=server.environment(), capture_output=True, text=True, check=False)
+        early = by_hand("-v", "undo=1")
+        assert early.returncode != 0, "there is nothing to undo yet"
+        assert await state() is State.ARMED
+        done = by_hand()
         assert done.returncode == 0, done.stderr
-        assert hostile.psql("SELECT count(*) FROM refers") == "2"
+        assert await state() is State.SWAPPED
+        assert hostile.psql(gone) == "f"
         assert comment(server, hostile.name) == "the original"
-        marker = parse_marker(comment(server, failed))
+        marker = parse_marker(comment(server, names.failed))
         assert marker is not None
         assert (marker.step, marker.comment) == ("failed", "the original")
-        again = subprocess.run(command, env=server.environment(), capture_output=True, text=True, check=False)
-        assert again.returncode != 0, "a second time it refuses before the first change"
-        assert hostile.psql("SELECT count(*) FROM refers") == "2"
+        assert by_hand().returncode != 0, "a second time it refuses before the first change"
+        assert await state() is State.SWAPPED
+        hostile.psql("CREATE TABLE written_since (a int)")
+        undone = by_hand("-v", "undo=1")
+        assert undone.returncode == 0, undone.stderr
+        assert await state() is State.ARMED, "what was live meanwhile is closed, ours, and could be swapped in again"
+        assert hostile.psql(gone) == "t", "the failed database is the live one, open and as it was"
+        assert comment(server, hostile.name) == "the original"
+        used = parse_marker(comment(server, names.side))
+        assert used is not None
+        assert used.step == "used"
+        assert by_hand("-v", "undo=1").returncode != 0
+        assert await state() is State.ARMED
     finally:
-        drop(server, failed)
-        drop(server, side_of(backup))
+        drop(server, names.failed)
+        drop(server, names.side)
 
 
 def test_the_planner_knows_in_the_restored_copy_what_it_knew(database: Database, tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
 """Deaths of backup and proof: of the command, its child, a backend and the server, at every boundary of both.
 
-Whatever dies, the database is as it was, no unfinished backup counts, no unarmed side database is taken for an armed
-one, and the same command simply works the next time.
+The command stands still at the boundary (``restore_points_victim``) until the death has happened, so that each is
+really hit. Whatever dies, the database is as it was, no unfinished backup counts, no unarmed side database is taken for
+an armed one, and the same command simply works the next time.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import contextlib
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,8 +20,7 @@ import pytest
 
 from migconsole.adapters.backup import directory as storage
 from migconsole.demo.server import EmbeddedServer
-from migconsole.domain.rollback import Mark, next_name, parse_marker, side_name
-from migconsole.errors import MigconsoleError
+from migconsole.domain.rollback import next_name, parse_marker, side_name
 from tests.adapters.restoring import backed_up, command, environment, folded, manifest_of, migconsole, opened_run
 from tests.waiting import wait_until
 
@@ -60,23 +61,37 @@ def server_dies(process: subprocess.Popen[bytes], server: EmbeddedServer) -> Non
     server.kill()
 
 
-DEATHS = [command_dies, child_dies, backend_dies, server_dies]
 Death = Callable[[subprocess.Popen[bytes], EmbeddedServer], None]
+At = tuple[str, Death]
 
 
-def until_dead(
-    process: subprocess.Popen[bytes], server: EmbeddedServer, moment: Callable[[], object], death: Death
-) -> None:
-    """Wait for a moment, kill, and wait until nothing of the command is left. The moment may be missed: also a case."""
+def named(value: object) -> str | None:
+    """How a case is called."""
+    return value if isinstance(value, str) else getattr(value, "__name__", None)
 
-    def due() -> bool:
-        with contextlib.suppress(MigconsoleError, OSError):
-            return bool(moment()) or process.poll() is not None
-        return process.poll() is not None
 
-    wait_until(due, 60)
-    death(process, server)
-    process.wait(90)
+def dead_at(server: EmbeddedServer, reached: Path, point: str, death: Death, *words: object) -> int:
+    """Carry a command out up to a boundary, which must be reached, and let something die there; the exit code.
+
+    Whatever is left of the command then goes on to its end, and nothing of it is left on the server.
+    """
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.adapters.restore_points_victim", str(reached), point, *map(str, words)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=environment(server),
+    )
+    assert process.stdin is not None
+    try:
+        wait_until(lambda: reached.exists() or process.poll() is not None, 90)
+        assert reached.exists(), f"{point} was never reached; exit {process.poll()}"
+        death(process, server)
+        process.stdin.close()
+        code = process.wait(90)
+    finally:
+        process.kill()
+        process.wait()
     if not server.running:
         server.start()
     busy = (
@@ -84,41 +99,59 @@ def until_dead(
         "AND (application_name LIKE 'mc/%' OR application_name LIKE 'migconsole/%')"
     )
     wait_until(lambda: server.psql(busy) == "0", 60, "nothing of ours is left on the server")
+    return code
 
 
-BACKUP_MOMENTS = {
-    "begun": "*.partial",
-    "dumping": "*.partial/dump/*.dat.gz",
-    "listed": "*.partial/toc.list",
-    "described": "*.partial/manifest.json",
-    "summed": "*.partial/SHA256SUMS",
-}
-
-
-@pytest.mark.parametrize("death", DEATHS, ids=lambda death: death.__name__)
-@pytest.mark.parametrize("moment", BACKUP_MOMENTS)
-def test_a_backup_that_is_killed_never_counts_and_the_next_one_does(
-    shop: EmbeddedServer, tmp_path: Path, moment: str, death: Death
-) -> None:
-    url = shop.url("shop")
-    process = subprocess.Popen(
-        command("backup", "--target", url, "--directory", tmp_path, "--jobs", 2),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env=environment(shop),
+def row(server: EmbeddedServer, name: str) -> tuple[str, str]:
+    """Of a database: whether it is open (t, f, or "" where it is not there), and the step of its marker."""
+    found = server.psql(
+        "SELECT datallowconn, coalesce(shobj_description(oid, 'pg_database'), '') FROM pg_database "
+        f"WHERE datname = '{name}'"
     )
-    until_dead(process, shop, lambda: list(tmp_path.glob(BACKUP_MOMENTS[moment])), death)
-    for found in storage.look(tmp_path) if tmp_path.exists() else []:
-        if found.state == "whole":
-            assert storage.verify(found.path).manifest.rows == 120_001
-        else:
-            assert found.state == "unfinished"
-            assert found.path.name.endswith(".partial")
+    is_open, _, text = found.partition("|")
+    marker = parse_marker(text)
+    return is_open, str(marker.step) if marker is not None else ""
+
+
+BACKUP_POINTS = [
+    "make_partial:after",
+    "pg_dump:started",
+    "pg_restore-output:after",
+    "pg_dumpall:started",
+    "hash_files:after",
+    "settle:before",
+    "manifest.json:after",
+    "SHA256SUMS:after",
+    "settle:after",
+    "conclude:after",
+]
+BACKUP_CASES: list[At] = [
+    *((point, command_dies) for point in BACKUP_POINTS),
+    *(("pg_dump:started", death) for death in (child_dies, backend_dies, server_dies)),
+    *(("pg_restore-output:after", death) for death in (backend_dies, server_dies)),
+    ("settle:after", server_dies),
+]
+
+
+@pytest.mark.parametrize(("point", "death"), BACKUP_CASES, ids=named)
+def test_a_backup_that_is_killed_never_counts_and_the_next_one_does(
+    shop: EmbeddedServer, tmp_path: Path, point: str, death: Death
+) -> None:
+    url, folder = shop.url("shop"), tmp_path / "backups"
+    words = ("backup", "--target", url, "--directory", folder, "--jobs", 2)
+    code = dead_at(shop, tmp_path / "reached", point, death, *words)
+    found = storage.look(folder) if folder.exists() else []
+    if point in ("settle:after", "conclude:after"):
+        assert [one.state for one in found] == ["whole"], "it has its name: from there on it is a backup"
+        assert storage.verify(found[0].path).manifest.rows == 120_001
+    else:
+        assert code != 0
+        assert [one.state for one in found] == (["unfinished"] if death is command_dies else [])
     assert shop.psql("SELECT count(*) FROM big", "shop") == "120000"
-    assert migconsole(shop, "backup", "--clean", "--directory", tmp_path).code == 0
-    backup = backed_up(shop, url, tmp_path)
+    assert migconsole(shop, "backup", "--clean", "--directory", folder).code == 0
+    backup = backed_up(shop, url, folder)
     assert storage.verify(backup).manifest.rows == 120_001
-    assert not list(tmp_path.glob("*.partial"))
+    assert not list(folder.glob("*.partial"))
 
 
 def test_workers_of_a_dump_whose_parent_is_killed_end_with_it(shop: EmbeddedServer, tmp_path: Path) -> None:
@@ -147,55 +180,73 @@ def test_workers_of_a_dump_whose_parent_is_killed_end_with_it(shop: EmbeddedServ
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("death", DEATHS, ids=lambda death: death.__name__)
-@pytest.mark.parametrize("moment", ["created", "restoring", "copied", "verified", "closed"])
+PROOF_POINTS = {
+    "create:before": ("", ""),
+    "create:after": ("t", ""),
+    "mark-restoring:after": ("t", "restoring"),
+    "pg_restore:started": ("t", "restoring"),
+    "fill:after": ("t", "restoring"),
+    "apply:after": ("t", "restoring"),
+    "mark-verified:after": ("t", "verified"),
+    "close:after": ("f", "verified"),
+    "mark-armed:after": ("f", "armed"),
+    "by-hand:after": ("f", "armed"),
+    "conclude:after": ("f", "armed"),
+}
+"""Boundaries of a proof, and what the server has of the side database then: open, and its marker's step."""
+
+PROOF_CASES: list[At] = [
+    *((point, command_dies) for point in PROOF_POINTS),
+    *(("pg_restore:started", death) for death in (child_dies, backend_dies, server_dies)),
+    *((point, death) for point in ("close:after", "mark-armed:after") for death in (backend_dies, server_dies)),
+]
+
+
+@pytest.mark.parametrize(("point", "death"), PROOF_CASES, ids=named)
 def test_a_proof_that_is_killed_arms_nothing_and_the_next_one_does(
-    shop: EmbeddedServer, tmp_path: Path, moment: str, death: Death
+    shop: EmbeddedServer, tmp_path: Path, point: str, death: Death
 ) -> None:
     url = shop.url("shop")
+    shop.psql("ALTER SYSTEM SET fsync = on")  # a killed server must still know what it has answered
+    shop.psql("ALTER DATABASE shop SET work_mem TO '5MB'; SELECT pg_reload_conf()")
     backup = backed_up(shop, url, tmp_path)
     side = side_name("shop", manifest_of(backup)["id"])
-    row = (
-        "SELECT datallowconn, coalesce(shobj_description(oid, 'pg_database'), '') FROM pg_database "
-        f"WHERE datname = '{side}'"
-    )
-    moments: dict[str, Callable[[], object]] = {
-        "created": lambda: shop.psql(row),
-        "restoring": lambda: "restoring" in shop.psql(row),
-        "copied": lambda: shop.psql("SELECT 1 FROM pg_class WHERE relname = 'big_pkey'", side),
-        "verified": lambda: "verified" in shop.psql(row),
-        "closed": lambda: shop.psql(row).startswith("f|"),
-    }
-    process = subprocess.Popen(
-        command("prove", backup, "--target", url, "--keep-armed"),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env=environment(shop),
-    )
-    until_dead(process, shop, moments[moment], death)
+    code = dead_at(shop, tmp_path / "reached", point, death, "prove", backup, "--target", url, "--keep-armed")
     assert shop.psql("SELECT count(*) FROM big", "shop") == "120000"
-    found = shop.psql(row)
-    if found:
-        is_open, _, text = found.partition("|")
-        marker = parse_marker(text)
-        if marker is not None and marker.step is Mark.ARMED:
-            assert is_open == "f", "armed means closed"
-            assert process.returncode in (0, -signal.SIGKILL, 1)
-        elif process.returncode == 0:
-            raise AssertionError("it said that it is armed and is not")
+    found = row(shop, side)
+    if death is command_dies:
+        assert code == -signal.SIGKILL
+        assert found == PROOF_POINTS[point]
+    assert found[1] != "armed" or found[0] == "f", "armed means closed"
+    assert code != 0 or found == ("f", "armed"), "it said that it is armed"
+    if found[1] in ("verified", "armed"):
+        settings = "SELECT setconfig FROM pg_db_role_setting JOIN pg_database d ON d.oid = setdatabase"
+        assert "work_mem=5MB" in shop.psql(f"{settings} WHERE datname = '{side}'"), (
+            "its properties were applied before it was called verified"
+        )
     said = migconsole(shop, "prove", backup, "--target", url, "--keep-armed")
     assert said.code == 0, said.complaint
-    is_open, _, text = shop.psql(row).partition("|")
-    marker = parse_marker(text)
-    assert marker is not None
-    assert (is_open, marker.step) == ("f", Mark.ARMED)
+    assert row(shop, side) == ("f", "armed")
     assert os.path.exists(backup / "ROLLBACK-BY-HAND.sql")
 
 
-@pytest.mark.parametrize("death", DEATHS, ids=lambda death: death.__name__)
-@pytest.mark.parametrize("moment", ["created", "copied", "verified", "closed", "exchanged"])
+ANEW_POINTS = [
+    *PROOF_POINTS,
+    "exchange:before",
+    "exchange:after",
+    "drop:after",
+]
+ANEW_CASES: list[At] = [
+    *((point, command_dies) for point in ANEW_POINTS),
+    ("pg_restore:started", backend_dies),
+    *(("exchange:after", death) for death in (backend_dies, server_dies)),
+    ("mark-armed:after", server_dies),
+]
+
+
+@pytest.mark.parametrize(("point", "death"), ANEW_CASES, ids=named)
 def test_proving_anew_never_leaves_the_run_without_an_armed_copy(
-    shop: EmbeddedServer, tmp_path: Path, moment: str, death: Death
+    shop: EmbeddedServer, tmp_path: Path, point: str, death: Death
 ) -> None:
     """The old copy is armed until the new one is, whatever dies in between; the two change names in one transaction."""
     url = shop.url("shop")
@@ -210,41 +261,22 @@ def test_proving_anew_never_leaves_the_run_without_an_armed_copy(
     second = backed_up(shop, url, tmp_path / "second", "--run", run)
     old, new = manifest_of(first)["id"], manifest_of(second)["id"]
 
-    def row(name: str) -> str:
-        return shop.psql(
-            "SELECT datallowconn, coalesce(shobj_description(oid, 'pg_database'), '') FROM pg_database "
-            f"WHERE datname = '{name}'"
-        )
-
     def armed() -> str:
-        """The backup that is armed under the name that a rollback looks for."""
-        is_open, _, text = row(side).partition("|")
-        marker = parse_marker(text)
-        assert is_open == "f", "closed at every moment"
+        """The backup that is armed under the name that a rollback looks for, closed at every moment."""
+        assert row(shop, side) == ("f", "armed")
+        comment = f"SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = '{side}'"
+        marker = parse_marker(shop.psql(comment))
         assert marker is not None
-        assert marker.step is Mark.ARMED
         return marker.backup
 
-    moments: dict[str, Callable[[], object]] = {
-        "created": lambda: row(following),
-        "copied": lambda: shop.psql("SELECT 1 FROM pg_class WHERE relname = 'big_pkey'", following),
-        "verified": lambda: "verified" in row(following),
-        "closed": lambda: row(following).startswith("f|"),
-        "exchanged": lambda: armed() == new,
-    }
-    process = subprocess.Popen(
-        command("prove", second, "--target", url, "--keep-armed", "--run", run),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env=environment(shop),
-    )
-    until_dead(process, shop, moments[moment], death)
-    assert armed() in (old, new)
-    assert moment != "exchanged" or armed() == new
-    said = migconsole(shop, "prove", second, "--target", url, "--keep-armed", "--run", run)
+    words = ("prove", second, "--target", url, "--keep-armed", "--run", run)
+    dead_at(shop, tmp_path / "reached", point, death, *words)
+    exchanged = point in ("exchange:after", "drop:after", "by-hand:after", "conclude:after")
+    assert armed() == (new if exchanged else old)
+    said = migconsole(shop, *words)
     assert said.code == 0, said.complaint
     assert armed() == new
-    assert row(following) == ""
+    assert row(shop, following) == ("", "")
     assert folded(run).restore_point.backup == new
     shop.psql(f"ALTER DATABASE {side} WITH ALLOW_CONNECTIONS true")
     assert shop.psql("SELECT count(*) FROM small", side) == "2"

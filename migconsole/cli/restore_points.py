@@ -32,6 +32,11 @@ def _speaker(form: str) -> Callable[[str, Mapping[str, Any]], None]:
     return speak
 
 
+def _common(state_dir: str | None, target: str, run_name: str | None, item: str) -> dict[str, Any]:
+    """What all of them are asked, by the names of ``restore_jobs.Asked``."""
+    return {"state_dir": state_dir, "target": target, "run": run_name, "item": item}
+
+
 @click.command()
 @_TARGET
 @click.option("--directory", metavar="DIR", help="Where backups lie; each gets a folder of its own there.")
@@ -89,7 +94,8 @@ def backup(
         for path in backups.cleaned(Path(directory)):
             speak(f"removed {path}", {"removed": str(path)})
         sys.exit(EXIT_OK)
-    wanted = backups.Options(state_dir, target, Path(directory), jobs, run_name, item, hashes)
+    common = _common(state_dir, target, run_name, item)
+    wanted = backups.Options(**common, directory=Path(directory), jobs=jobs, hashes=hashes)
     sys.exit(asyncio.run(backups.backup(wanted, speak)))
 
 
@@ -150,28 +156,33 @@ def prove(
     """
     from migconsole.wiring import hooked, proofs  # noqa: PLC0415 - start-up time of the commands that need none of it
 
+    common = _common(state_dir, target, run_name, item)
     if by:
         if backup_path or keep_armed or give_up_armed:
             raise UsageError("--by restores nothing", "BACKUP, --keep-armed and --give-up-armed are for a restore.")
         hook = hooked.Options(
-            state_dir, target, by, take, verify, verify_sql, expect, back, precondition, run_name, item
+            **common,
+            by=by,
+            take=take,
+            verify=verify,
+            verify_sql=verify_sql,
+            expect=expect,
+            back=back,
+            precondition=precondition,
         )
         sys.exit(asyncio.run(hooked.prove_by_hook(hook, _speaker(form))))
     if take or verify or verify_sql or expect or back or precondition:
         raise UsageError("These options belong to --by NAME", "--take, --verify, --verify-sql, --expect, --back.")
 
     wanted = proofs.Options(
-        state_dir,
-        target,
-        backup_path,
-        jobs,
-        keep_armed,
-        run_name,
-        item,
-        max_lag,
-        disk_free,
-        rewrites,
-        give_up_armed,
+        **common,
+        backup=backup_path,
+        jobs=jobs,
+        keep=keep_armed,
+        max_lag=max_lag,
+        disk_free=disk_free,
+        rewrites=rewrites,
+        give_up=give_up_armed,
     )
     sys.exit(asyncio.run(proofs.prove_backup(wanted, _speaker(form))))
 
@@ -216,5 +227,8 @@ def drill(
         raise UsageError("No directory is given", remedy="Name one with --directory DIR.")
     from migconsole.wiring import drills  # noqa: PLC0415 - start-up time of the commands that need none of it
 
-    wanted = drills.Options(state_dir, target, Path(directory), jobs, run_name, item, keep_backup, disk_free)
+    common = _common(state_dir, target, run_name, item)
+    wanted = drills.Options(
+        **common, directory=Path(directory), jobs=jobs, keep_backup=keep_backup, disk_free=disk_free
+    )
     sys.exit(asyncio.run(drills.drill(wanted, _speaker(form))))

@@ -9,30 +9,17 @@ from typing import Any
 
 from migconsole.adapters.backup import directory as storage
 from migconsole.adapters.backup.directory import Backup
-from migconsole.adapters.backup.taking import Order, take
+from migconsole.adapters.backup.taking import take
 from migconsole.adapters.jobs.outcomes import JobOutcome
 from migconsole.domain.events import Kind
 from migconsole.domain.quantities import format_size
-from migconsole.wiring.restore_jobs import (
-    Reports,
-    Speaker,
-    carried_out,
-    conclude,
-    prepare,
-    refuse_beside_migration,
-)
+from migconsole.wiring.restore_jobs import AskedToDump, Reports, Speaker, carried_out, conclude
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options(AskedToDump):
     """What the command line gave."""
 
-    state_dir: str | None
-    target: str
-    directory: Path
-    jobs: int = 1
-    run: str | None = None
-    item: str = ""
     hashes: Sequence[str] = ()
 
 
@@ -41,25 +28,13 @@ async def backup(options: Options, speak: Speaker) -> int:
     reports = Reports(speak)
 
     async def work() -> JobOutcome:
-        setting = await prepare(options.state_dir, options.target, options.run, "backup")
-        reports.redact = setting.redact
-        refuse_beside_migration(setting.run, options.item)
+        setting = await options.prepared("backup", reports)
         choice = setting.choice
         reports.say(f"{setting.identity.name}, PostgreSQL {setting.identity.version}")
         reports.say(f"client programs {choice.clients.version} in {choice.clients.bindir}: {choice.why}")
         for found in _unfinished(options.directory):
             reports.say(f"note: {found.path.name}: {found.detail}; {found.next}")
-        order = Order(
-            setting.target,
-            setting.identity,
-            choice,
-            setting.toolbox,
-            options.directory.expanduser().absolute(),
-            max(1, options.jobs),
-            setting.run_id,
-            tuple(options.hashes),
-        )
-        made = await take(order, reports)
+        made = await take(options.order(setting, options.hashes), reports)
         outcome = outcome_of(made, reports.lines)
         await conclude(setting, outcome)
         reports.say(f"backup {made.manifest.id}: whole, not proven yet")

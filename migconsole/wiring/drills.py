@@ -21,7 +21,7 @@ from migconsole.adapters.backup.directory import Backup
 from migconsole.adapters.backup.preflight import Assumptions
 from migconsole.adapters.backup.proving import Proof, prove
 from migconsole.adapters.backup.restoring import Filling, RestoreError, fill, timed
-from migconsole.adapters.backup.taking import Order, take
+from migconsole.adapters.backup.taking import take
 from migconsole.adapters.drill_book import remember
 from migconsole.adapters.jobs.outcomes import JobOutcome
 from migconsole.adapters.postgres.rollback.survey import Knowledge, PostgresRollbackServer
@@ -43,27 +43,13 @@ from migconsole.engine.rollback_ledger import Decision
 from migconsole.errors import MigconsoleError, UsageError
 from migconsole.wiring.backups import restore_point
 from migconsole.wiring.drill_leftovers import leftover_lines
-from migconsole.wiring.restore_jobs import (
-    Reports,
-    Setting,
-    Speaker,
-    carried_out,
-    conclude,
-    prepare,
-    refuse_beside_migration,
-)
+from migconsole.wiring.restore_jobs import AskedToDump, Reports, Setting, Speaker, carried_out, conclude
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options(AskedToDump):
     """What the command line gave."""
 
-    state_dir: str | None
-    target: str
-    directory: Path
-    jobs: int = 1
-    run: str | None = None
-    item: str = ""
     keep_backup: bool = False
     disk_free: str = ""
 
@@ -77,9 +63,7 @@ async def drill(options: Options, speak: Speaker) -> int:
             free = parse_size(options.disk_free) if options.disk_free else None
         except ValueError as error:
             raise UsageError("--disk-free is no size", str(error)) from None
-        setting = await prepare(options.state_dir, options.target, options.run, "drill")
-        reports.redact = setting.redact
-        refuse_beside_migration(setting.run, options.item)
+        setting = await options.prepared("drill", reports)
         reports.say(f"{setting.identity.name}, PostgreSQL {setting.identity.version}: a drill on copies of it")
         for line in await leftover_lines(setting.target, setting.run_id):
             reports.say(line)
@@ -112,17 +96,8 @@ class _Rehearsal:
     async def run(self) -> None:
         """All of it, in order; whatever it made is removed, however it ends."""
         setting, options = self.setting, self.options
-        order = Order(
-            setting.target,
-            setting.identity,
-            setting.choice,
-            setting.toolbox,
-            options.directory.expanduser().absolute(),
-            max(1, options.jobs),
-            setting.run_id,
-        )
         async with timed(self.durations, "backup_s"):
-            self.backup = await take(order, self.reports)
+            self.backup = await take(options.order(setting), self.reports)
         self.durations["dump_s"] = self.backup.manifest.durations["dump_s"]
         try:
             async with self._scratch(self.backup) as scratch:

@@ -25,13 +25,12 @@ from migconsole.domain.events import Kind
 from migconsole.domain.restore_points import PointState
 from migconsole.errors import MigconsoleError, UsageError
 from migconsole.wiring.restore_jobs import (
+    Asked,
     Reports,
     Setting,
     Speaker,
     carried_out,
     conclude,
-    prepare,
-    refuse_beside_migration,
 )
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,39}")
@@ -49,12 +48,10 @@ class HookError(MigconsoleError):
     """A restore point of another tool that could not be taken, or was not seen to be there."""
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options(Asked):
     """What the command line gave. ``expect`` is a regular expression that what verifies must show."""
 
-    state_dir: str | None
-    target: str
     by: str
     take: str = ""
     verify: str = ""
@@ -62,8 +59,6 @@ class Options:
     expect: str = ""
     back: str = ""
     precondition: str = ""
-    run: str | None = None
-    item: str = ""
 
 
 async def prove_by_hook(options: Options, speak: Speaker) -> int:
@@ -72,9 +67,7 @@ async def prove_by_hook(options: Options, speak: Speaker) -> int:
 
     async def work() -> JobOutcome:
         expected = _checked(options)
-        setting = await prepare(options.state_dir, options.target, options.run, "prove")
-        reports.redact = setting.redact
-        refuse_beside_migration(setting.run, options.item)
+        setting = await options.prepared("prove", reports)
         reports.say(f"{setting.identity.name}, PostgreSQL {setting.identity.version}: a restore point by {options.by}")
         lsn, at = await _now(setting)
         started = time.monotonic()

@@ -20,29 +20,16 @@ from migconsole.domain.rollback import Names
 from migconsole.domain.rollback_by_hand import NAME, by_hand
 from migconsole.errors import UsageError
 from migconsole.wiring.backups import restore_point
-from migconsole.wiring.restore_jobs import (
-    Reports,
-    Setting,
-    Speaker,
-    carried_out,
-    conclude,
-    prepare,
-    refuse_beside_migration,
-    stated,
-)
+from migconsole.wiring.restore_jobs import Asked, Reports, Setting, Speaker, carried_out, conclude, stated
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options(Asked):
     """What the command line gave."""
 
-    state_dir: str | None
-    target: str
     backup: str
     jobs: int = 1
     keep: bool = False
-    run: str | None = None
-    item: str = ""
     max_lag: str = "30s"
     disk_free: str = ""
     rewrites: str = ""
@@ -63,9 +50,7 @@ async def prove_backup(options: Options, speak: Speaker) -> int:
 
     async def work() -> JobOutcome:
         lag, assumed = _quantities(options)
-        setting = await prepare(options.state_dir, options.target, options.run, "prove")
-        reports.redact = setting.redact
-        refuse_beside_migration(setting.run, options.item)
+        setting = await options.prepared("prove", reports)
         choice = setting.choice
         reports.say(f"{setting.identity.name}, PostgreSQL {setting.identity.version}")
         reports.say(f"client programs {choice.clients.version} in {choice.clients.bindir}: {choice.why}")

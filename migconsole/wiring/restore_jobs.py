@@ -12,13 +12,15 @@ import json
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 from migconsole.adapters import processes
 from migconsole.adapters.backup.clients import Choice, choose, find_clients
 from migconsole.adapters.backup.reporting import QUIET, Progress
+from migconsole.adapters.backup.taking import Order
 from migconsole.adapters.backup.tools import Toolbox
 from migconsole.adapters.jobs.files import write_atomic
 from migconsole.adapters.jobs.outcomes import JobOutcome, attempt_directory, write_outcome
@@ -65,6 +67,45 @@ class Setting:
     def run_id(self) -> str:
         """The run's identifier, "" outside of one."""
         return self.run.id if self.run else ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What the command line of each of them says: the target's URL, "" for that of the run or the environment, and the
+    run and the item that it is for, if any."""
+
+    state_dir: str | None = None
+    target: str = ""
+    run: str | None = None
+    item: str = ""
+
+    async def prepared(self, word: str, reports: Reports) -> Setting:
+        """Everything that the command needs to begin. Raises MigconsoleError, StoppedError where it must not."""
+        setting = await prepare(self.state_dir, self.target, self.run, word)
+        reports.redact = setting.redact
+        refuse_beside_migration(setting.run, self.item)
+        return setting
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskedToDump(Asked):
+    """The same of what takes a backup: the folder of all backups, and how many tables are dumped at once."""
+
+    directory: Path
+    jobs: int = 1
+
+    def order(self, setting: Setting, hashes: Sequence[str] = ()) -> Order:
+        """The backup to be taken; ``hashes`` are tables that are hashed beside the small ones."""
+        return Order(
+            setting.target,
+            setting.identity,
+            setting.choice,
+            setting.toolbox,
+            self.directory.expanduser().absolute(),
+            max(1, self.jobs),
+            setting.run_id,
+            tuple(hashes),
+        )
 
 
 class Speaker(Protocol):

@@ -504,11 +504,11 @@ RULES: tuple[Rule, ...] = (
     _rule(
         "self_cost.busy",
         "busy_share",
-        0.02,
+        0.01,
         0.03,
         "the monitor itself takes {value} of the time",
         unit="share",
-        source="migconsole: its governor keeps it below the first",
+        source="migconsole: usual is less than half of the first; the governor's bound, 0.02, lies between them",
     ),
     _rule(
         "self_cost.waits", "longest_wait_s", 0.05, None, "a session of the monitor waits {value} for a lock", unit="s"

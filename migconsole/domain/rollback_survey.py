@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from migconsole.domain.quantities import format_duration
 from migconsole.domain.rollback import DatabaseRow, Names
 from migconsole.domain.rollback_state import Replacement, Situation, State
 
@@ -61,7 +62,7 @@ class Holder:
 
     def __str__(self) -> str:
         parts = (self.application or "unnamed", f"as {self.role}" if self.role else "", f"from {self.address}")
-        since = "" if self.age is None else f", for {self.age:.0f} s"
+        since = "" if self.age is None else f", for {format_duration(round(self.age))}"
         return f"backend {self.pid} ({' '.join(filter(None, parts))}{since})"
 
 

@@ -365,3 +365,18 @@ async def test_what_is_said_loudly_keeps_its_mark_however_long_it_is(tmp_path: P
         c.main.status.error("The journal cannot be written: " + "no space left on the device " * 10)
         await c.until(lambda: c.text().splitlines()[-2].startswith(" ✘  The journal cannot be written"))
         assert c.text().splitlines()[-2].rstrip().endswith("esc acknowledges")
+
+
+async def test_once_a_rollback_was_decided_on_the_next_thing_is_on_the_way_back(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.half_way()
+    world.ended("apply", "failed", number=2)
+    decided = {"strategy": "app-only", "reason": "orders fail", "by": "Ada", "typed": "fulfillment_ops_db@db1:5432"}
+    world.journal.put(Kind.ROLLBACK_ENGAGED, decided)
+    async with console(world, size=(80, 24)) as c:
+        back = {located.item.id for located in c.app.session.checklist.walk_rollback()}
+        c.main.steps.go("notify")
+        await c.press(".")
+        await c.until(lambda: c.main.steps.cursor_key in back)
+        await c.press("]")
+        await c.until(lambda: c.main.steps.cursor_key == "apply")

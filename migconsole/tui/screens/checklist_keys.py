@@ -101,13 +101,19 @@ class ChecklistKeys(Screen[None]):
         """The one before."""
         self._seek(-1, lambda item: self.session.run.state_of(item).problem, "no failed or unknown item")
 
+    def _on_course(self, item: Item) -> bool:
+        """Whether a line is on the way that is gone: forward, or back once a rollback was decided on."""
+        back = {located.item.id for located in self.session.checklist.walk_rollback()}
+        return (item.id in back) == bool(self.session.run.engagement.now)
+
     def command_next_actionable(self) -> None:
         """Next item to act on."""
         self.jump_actionable()
 
     def jump_unsettled(self) -> bool:
         """To the first line that is not dealt with yet, for who may do nothing here; whether there is one."""
-        return self._seek(1, lambda item: not self.session.run.state_of(item).settled, "", from_start=True)
+        state_of = self.session.run.state_of
+        return self._seek(1, lambda item: self._on_course(item) and not state_of(item).settled, "", from_start=True)
 
     def jump_actionable(self, from_start: bool = False) -> bool:
         """To what failed, was interrupted or regressed, else to the next line that can be run, attested or answered.
@@ -129,6 +135,7 @@ class ChecklistKeys(Screen[None]):
         record = self.session.run.record(item.id)
         return (
             record.state.problem
+            and self._on_course(item)
             and (item.id, record.since) not in self._failures_seen
             and self._possible(item, _PAST_A_PROBLEM)
         )
@@ -137,7 +144,8 @@ class ChecklistKeys(Screen[None]):
         row = self.steps.cursor
         if row is not None and row.item is not None and self._actionable(row.item):
             return "this is the only thing that can be done now"
-        items = [located.item for located in self.session.checklist.walk()]
+        ways = (self.session.checklist.walk(), self.session.checklist.walk_rollback())
+        items = [located.item for way in ways for located in way if self._on_course(located.item)]
         left = [item for item in items if not item.items and not self.session.run.state_of(item).done]
         if not left:
             return "nothing is left to do"
@@ -145,7 +153,7 @@ class ChecklistKeys(Screen[None]):
         return f"nothing can be done right now: {waits}, next “{sanitise_line(left[0].title, 60)}”"
 
     def _actionable(self, item: Item) -> bool:
-        if item.items or self.session.run.state_of(item).done:
+        if item.items or self.session.run.state_of(item).done or not self._on_course(item):
             return False
         return self._possible(item, _DOING)
 
@@ -162,8 +170,7 @@ class ChecklistKeys(Screen[None]):
             below = self.steps.following()
             at = ids.index(row.key) if row.key in ids else ids.index(below) - (step > 0) if below in ids else at
         ring = [*items[at + 1 :], *items[: max(0, at)]] if step > 0 else [*items[:at][::-1], *items[at + 1 :][::-1]]
-        forward = {located.item.id for located in self.session.checklist.walk()}
-        shown = (i for i in ring if not i.items and i.id in forward and self.steps.shows(i.id))
+        shown = (i for i in ring if not i.items and self.steps.shows(i.id))
         found = next((i for i in shown if wanted(i)), None)
         if found is not None:
             self.steps.go(found.id)

@@ -7,10 +7,10 @@ from textual.content import Content
 from textual.widgets import Input, Static
 
 from migconsole.domain.rollback_plan import Plan
-from migconsole.domain.text import sanitise_line
+from migconsole.domain.text import sanitise, sanitise_line
 from migconsole.tui import format
 from migconsole.tui.format import Clock
-from migconsole.tui.lines import hang
+from migconsole.tui.lines import cut, hang
 from migconsole.tui.screens.dialogs.base import Dialog
 from migconsole.tui.widgets.line_input import LineInput
 
@@ -94,7 +94,11 @@ class RollbackConfirm(Dialog[tuple[str, str]]):
             texts += [("outage ", "$muted"), (f"about {format.took(plan.outage)}", "bold"), ("\n", "")]
         for number, line in enumerate(plan.loses[:4]):
             label = "loses  " if number == 0 else "       "
-            texts += [*hang((label, "$muted"), sanitise_line(line, 300), "", width), ("\n", "")]
+            said = sanitise(line, 300).replace("\n", " ")
+            # The rows of the table keep their columns; sentences wrap.
+            table = said.startswith(" ")
+            row = cut([(label + said, "")], width) if table else hang((label, "$muted"), said, "", width)
+            texts += [*row, ("\n", "")]
         if len(plan.loses) > 4:
             texts += [(f"       and {len(plan.loses) - 4} more lines, on the page “What is lost”\n", "$muted")]
         texts.append(("\n", ""))

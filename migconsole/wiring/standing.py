@@ -9,6 +9,7 @@ from typing import Any
 from migconsole.domain import gates
 from migconsole.domain.checklist import Checklist
 from migconsole.domain.clock import Clock, reckon
+from migconsole.domain.quantities import format_duration
 from migconsole.domain.run import Run
 from migconsole.domain.sections import section_end
 from migconsole.domain.times import stamp
@@ -46,7 +47,8 @@ def lines(found: dict[str, Any]) -> list[str]:
     if clock["last_safe_abort"]:
         back = clock["back_out"]
         doubt = "unknown; if what people did changed anything, " if back["doubt"] else ""
-        out.append(f"  abort      {doubt}until {clock['last_safe_abort']}: {back['way']} takes {back['seconds']:.0f} s")
+        takes = f"{format_duration(round(back['seconds']))} to go back: {back['way']}"
+        out.append(f"  abort      {doubt}until {clock['last_safe_abort']}, {takes}")
     out += [f"  gate       {gate['title']}: {gate['reason'] or gate['state']}" for gate in found["gates"]]
     out += [
         f"  TRIPPED    {wire['title']}: {wire['reason']}"

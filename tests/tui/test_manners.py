@@ -16,7 +16,7 @@ from migconsole.domain.items import ItemState
 from migconsole.domain.times import stamp
 from migconsole.tui.decisions import example
 from migconsole.tui.screens.dialogs.bar import AttestBar
-from migconsole.tui.screens.dialogs.base import ChoiceDialog, FormDialog
+from migconsole.tui.screens.dialogs.base import Choice, ChoiceDialog, FormDialog
 from migconsole.tui.screens.dialogs.confirm import ConfirmDialog
 from migconsole.tui.screens.dialogs.evidence import EvidenceDialog
 from tests.tui.driving import console
@@ -380,3 +380,18 @@ async def test_once_a_rollback_was_decided_on_the_next_thing_is_on_the_way_back(
         await c.until(lambda: c.main.steps.cursor_key in back)
         await c.press("]")
         await c.until(lambda: c.main.steps.cursor_key == "apply")
+
+
+async def test_why_something_cannot_be_chosen_is_said_whole_at_80_columns(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.half_way()
+    async with console(world, size=(80, 24)) as c:
+        why = "because of " + "a reason that is longer than a row of a dialog " * 3 + "and ends here"
+        rows = [
+            Choice("", "b", "back"),
+            Choice("x", "x", "do it", disabled=why),
+            Choice("y", "y", "else", "last words"),
+        ]
+        await c.app.push_screen(ChoiceDialog("Which?", "One of these.", rows, c.app.clock))
+        await c.until(lambda: "and ends here" in c.text() and "last words" in c.text())
+        assert "the letters choose" in c.text()

@@ -18,6 +18,7 @@ from textual.widgets import Input, Static
 
 from migconsole.tui.format import Clock
 from migconsole.tui.guard import BRIEF, DEAD, TOO_EARLY, Guard
+from migconsole.tui.lines import hang
 from migconsole.tui.widgets.line_input import LineInput
 
 Answer = TypeVar("Answer")
@@ -145,8 +146,16 @@ class ChoiceRow(Widget, can_focus=True):
     def __init__(self, choice: Choice, default: bool) -> None:
         super().__init__(classes="choice default" if default else "choice")
         self.choice = choice
-        self.rows = 2 if choice.help or choice.disabled else 1
+        self.rows = 1
+        self._below = ""
+
+    def fit(self, width: int) -> None:
+        """Take the rows that what it means needs in ``width`` cells: why something cannot be chosen is never cut."""
+        texts = hang(("      ", ""), self.choice.disabled or self.choice.help, "", width)
+        self._below = "".join(text for text, _ in texts) if texts[1][0] else ""
+        self.rows = 1 + (self._below.count("\n") + 1 if self._below else 0)
         self.styles.height = self.rows
+        self.refresh()
 
     def render(self) -> Content:
         """Key, title, and what it means."""
@@ -154,8 +163,8 @@ class ChoiceRow(Widget, can_focus=True):
         off = bool(choice.disabled)
         style = "$muted" if off else ("bold $danger" if choice.danger else "bold")
         texts = [(f" {choice.key:>3} ", "$muted" if off else "bold $accent"), (choice.title, style)]
-        if choice.help or choice.disabled:
-            texts.append((f"\n      {choice.disabled or choice.help}", "$caution" if off else "$muted"))
+        if self._below:
+            texts.append((f"\n{self._below}", "$caution" if off else "$muted"))
         return Content.assemble(*texts)
 
     def on_key(self, event: events.Key) -> None:
@@ -212,6 +221,8 @@ class ChoiceDialog(Dialog[str]):
         self._fit()
 
     def _fit(self) -> None:
+        for row in self.query(ChoiceRow):
+            row.fit(self.text_width)
         rows = sum(row.rows for row in self.query(ChoiceRow))
         # What stays around them: frame, padding, the keys, and the margins of keys and text.
         room = self.app.size.height * 92 // 100 - 6

@@ -8,12 +8,14 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import asyncpg
 import pytest
 
-from migconsole.adapters.postgres import server_log
+from migconsole.adapters.postgres import identity, server_log
+from migconsole.adapters.postgres.checks import log
 from migconsole.adapters.postgres.database import PostgresDatabase
 from migconsole.adapters.postgres.locality import Locality
 from migconsole.adapters.postgres.server_log import LocalFiles, ServerLog, read_since
@@ -21,8 +23,10 @@ from migconsole.adapters.postgres.target import resolve_target
 from migconsole.demo.server import EmbeddedServer
 from migconsole.domain.expectation import evaluate, parse
 from migconsole.domain.server_log import Severity, worse, zone_of
+from migconsole.engine.comparing import Moments
 from migconsole.engine.ports import CheckResult
 from migconsole.errors import UsageError
+from tests.adapters.test_performance_checks import Past
 from tests.adapters.test_postgres_checks import as_role
 from tests.conftest import Database
 from tests.waiting import eventually
@@ -94,6 +98,25 @@ async def test_what_is_wrong_since_a_time_is_found_in_every_format(
     assert any("read through the server" in line for line in result.lines) is (through == "server")
     assert not any("before_the_time" in line for line in result.lines)
     assert evaluate(parse({"errors": 0}, "check"), result.observations).passed is False
+
+
+@pytest.mark.parametrize("here", [1200.0, -1200.0])
+async def test_the_time_to_look_back_to_is_the_servers(
+    logging_server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, here: float
+) -> None:
+    """This host's clock goes wrong; the log's lines carry the server's."""
+    url = logging_server.url("postgres", "postgres")
+    await failing(url, "SELECT of_this_minute")
+    clock = SimpleNamespace(time=lambda: time.time() + here)
+    monkeypatch.setattr(identity, "time", clock)
+    monkeypatch.setattr(log, "time", clock)
+    result = await run(url, since="5m")
+    assert any("of_this_minute" in line for line in result.lines), result.lines
+    past = Past(tmp_path)
+    past.when = Moments(began=clock.time() - 60)
+    await failing(url, "SELECT after_it_began")
+    result = await PostgresDatabase(resolve_target(url, environment={}), past=past).check("server_log", {})
+    assert any("after_it_began" in line for line in result.lines), result.lines
 
 
 async def test_our_own_sessions_and_ignored_messages_are_counted_apart(logging_server: EmbeddedServer) -> None:

@@ -103,7 +103,8 @@ def test_the_second_console_watches_notes_and_takes_over(desk: Desk) -> None:
     second.wait_until(lambda: not watches(second), 10, "it drives")
 
     # What one starts, the other sees; the driver dies, and the watcher drives on.
-    second.press(".")
+    # From the top: a console that watched stands where work is, and . goes on from there.
+    second.press("g", ".")
     desk.start(second, "apply")
     first.wait_for("running")
     second.kill()

@@ -9,6 +9,7 @@ import asyncpg
 from migconsole.adapters.postgres.connect import Connection
 from migconsole.adapters.postgres.queries import OLDEST, load
 from migconsole.domain.target import Target
+from migconsole.engine.clocking import SKEW_SHOWN
 from migconsole.engine.ports import ServerIdentity
 
 
@@ -37,6 +38,15 @@ async def read_skew(connection: Connection) -> tuple[float, float]:
     server = await connection.fetchval(load("server_clock", OLDEST))
     heard = time.time()
     return server.timestamp() - (sent + heard) / 2, (heard - sent) / 2
+
+
+async def read_ahead(connection: Connection) -> float:
+    """The same as one number: 0.0 where the two clocks cannot be told apart.
+
+    What this host recorded, or reckons from its own time, is so many seconds later by the server's clock.
+    """
+    skew, uncertainty = await read_skew(connection)
+    return skew if abs(skew) > max(SKEW_SHOWN, uncertainty) else 0.0
 
 
 async def _system_identifier(connection: Connection) -> str | None:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from migconsole.adapters.postgres.checks.base import Findings, Probe, check, counted, text, texts
+from migconsole.adapters.postgres.identity import read_ahead
 from migconsole.adapters.postgres.probes.masking import Masking
 from migconsole.adapters.postgres.server_log import Part, ServerLog, locate, read_since
 from migconsole.domain.patterns import PatternError, compile_pattern
@@ -47,7 +48,8 @@ DEFAULT = 3600.0
 async def server_log(probe: Probe, arguments: Mapping[str, Any]) -> CheckResult:
     """Read backwards and bounded; a log that ends too late is not a clean one."""
     found = Findings()
-    since, says = await asyncio.to_thread(_since, probe, text(arguments, "since"))
+    ahead = await read_ahead(probe.connection)
+    since, says = await asyncio.to_thread(_since, probe, text(arguments, "since"), ahead)
     ignore = _patterns(texts_of(arguments, "ignore"))
     log = await locate(probe.connection)
     if isinstance(log, str):
@@ -111,13 +113,15 @@ def _kind(entry: Entry) -> str:
     return "".join("#" if sign.isdigit() else sign for sign in entry.text[:80])
 
 
-def _since(probe: Probe, given: str) -> tuple[float, str]:
-    """The Unix time to look back to, and how it is called."""
+def _since(probe: Probe, given: str, ahead: float) -> tuple[float, str]:
+    """The Unix time to look back to by the server's clock, which is ``ahead`` of ours, and how it is called."""
     if given in ("", "T-0"):
         began = probe.past.moments().began if probe.past is not None else None
-        return (began, "T-0") if began is not None else (time.time() - DEFAULT, "an hour ago, as T-0 has not begun")
+        if began is None:
+            return time.time() + ahead - DEFAULT, "an hour ago, as T-0 has not begun"
+        return began + ahead, "T-0"
     try:
-        return time.time() - float(parse_duration(given)), f"{given} ago"
+        return time.time() + ahead - float(parse_duration(given)), f"{given} ago"
     except QuantityError:
         pass
     try:

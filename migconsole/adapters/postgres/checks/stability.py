@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from migconsole.adapters.postgres.checks.base import Findings, Probe, check, number, size
+from migconsole.adapters.postgres.identity import read_ahead
 from migconsole.adapters.postgres.probes.runner import Probes
 from migconsole.adapters.postgres.server_log import locate, read_since
 from migconsole.domain.quantities import format_size
@@ -104,7 +105,7 @@ async def _pulse(probe: Probe, found: Findings, limit: float, most: float) -> tu
 async def _log(probe: Probe, found: Findings) -> list[Entry] | None:
     """The entries of the server's log since T-0; None where it cannot be read."""
     began = (await asyncio.to_thread(probe.past.moments)).began if probe.past is not None else None
-    since = began or time.time() - BACK
+    since = (began or time.time() - BACK) + await read_ahead(probe.connection)
     log = await locate(probe.connection)
     if isinstance(log, str):
         found.note(f"the server's log cannot be read from here: {log}")

@@ -148,3 +148,16 @@ async def test_it_is_parsed_once(looked_at: Database) -> None:
 def qualities(readings: tuple[Reading, ...]) -> Mapping[str, Any]:
     """By probe."""
     return {reading.probe: reading.quality for reading in readings}
+
+
+async def test_an_extension_that_is_updated_is_read_on(database: Database) -> None:
+    """What was prepared for its old columns is prepared anew."""
+    database.psql("CREATE EXTENSION pg_stat_statements VERSION '1.9'")
+    async with harness.opened(database.url) as probes:
+        assert (await probes.run_probe("pgss_delta")).quality is Quality.OK
+        database.psql("ALTER EXTENSION pg_stat_statements UPDATE")
+        found = [(await probes.run_probe("pgss_delta")).quality for _ in range(2)]
+        assert found[-1] is Quality.OK
+        database.psql("DROP EXTENSION pg_stat_statements; CREATE EXTENSION pg_stat_statements")
+        found = [(await probes.run_probe("pgss_delta")).quality for _ in range(2)]
+        assert found[-1] is Quality.OK

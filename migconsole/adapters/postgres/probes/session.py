@@ -296,13 +296,10 @@ class Session:
             async with asyncio.timeout(limit * CLIENT_FACTOR):
                 look.fetched[source] = await statement.fetch(*arguments)
             self._doubtful.discard(source)
-        except asyncpg.InvalidCachedStatementError:
-            # What it reads has other columns than when it was prepared: an extension was updated.
-            self._prepared.pop(source, None)
-            raise RefusedSourceError(Refusal(Quality.STALE, "what it reads was replaced just now")) from None
         except asyncpg.PostgresError as error:
+            refusal = await self._refusal(connection, source, limit, error)
             self._doubtful.add(source)
-            raise await self._refusal(connection, source, limit, error) from None
+            raise refusal from None
         finally:
             took = (time.perf_counter() - began) * 1000
             # The way to the server is no work of the server's; over a slow network it would be most of it.
@@ -375,7 +372,10 @@ class Session:
             return RefusedSourceError(refusal)
         if isinstance(error, MISSING):
             self._prepared.pop(source, None)
-            refusal = self._refused[source] = Refusal(Quality.NOT_AVAILABLE, self._says(error))
+            refusal = Refusal(Quality.NOT_AVAILABLE, self._says(error))
+            if source in self._doubtful:
+                self._refused[source] = refusal
+            self._look_again = True  # what answered before may have been replaced, as by an update of its extension
             return RefusedSourceError(refusal)
         if is_lost(connection, error):
             raise lost(self._shared.target) from None

@@ -30,6 +30,7 @@ from migconsole.adapters.rollback.keepers import FileKeeper
 from migconsole.adapters.rollback.originals import original_of
 from migconsole.adapters.rollback.surroundings import HereSurroundings
 from migconsole.adapters.runs import state_directory
+from migconsole.domain import rollback_verified
 from migconsole.domain.drills import drill_lock, made_by, scratch_name
 from migconsole.domain.events import Kind
 from migconsole.domain.quantities import format_duration, parse_size
@@ -44,6 +45,17 @@ from migconsole.errors import MigconsoleError, UsageError
 from migconsole.wiring.backups import restore_point
 from migconsole.wiring.drill_leftovers import leftover_lines
 from migconsole.wiring.restore_jobs import AskedToDump, Reports, Setting, Speaker, carried_out, conclude
+
+
+def brought_back(outcome: Outcome) -> None:
+    """Raise RestoreError where the copy is not what was backed up, or where that could not be seen.
+
+    Nobody but the drill is in it: there is no client whose writing would explain a difference.
+    """
+    found = outcome.verification
+    if found is None or found.proof is not rollback_verified.Proof.VERIFIED:
+        said = "\n".join((found.line, *found.lines)) if found else "it was not compared"
+        raise RestoreError("The drill's swap did not bring back what was backed up", said)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,6 +222,8 @@ class _Rehearsal:
         outcome = await deeds.execute(plan, survey, decision, heard)
         if outcome.verdict is not wanted:
             raise RestoreError(f"The drill's {what} ended as {outcome.verdict}", outcome.reason)
+        if what == "swap":
+            brought_back(outcome)
         whole = round(time.monotonic() - start, 3)
         if what == "swap":
             fence = round(sum(steps.get(step, 0.0) for step in ("fence", "end-sessions")), 3)

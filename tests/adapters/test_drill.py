@@ -6,9 +6,15 @@ import json
 import subprocess
 from pathlib import Path
 
+import pytest
+
+from migconsole.adapters.backup.restoring import RestoreError
 from migconsole.adapters.drill_book import DRILLS, last_drill, remember
 from migconsole.domain.drills import scratch_name
 from migconsole.domain.rollback import literal, quoted
+from migconsole.domain.rollback_plan import Outcome, Verdict
+from migconsole.domain.rollback_verified import Proof, Verification, unverified
+from migconsole.wiring.drills import brought_back
 from tests.adapters.restoring import CHECKLIST, SAMPLE, command, environment, folded, migconsole, opened_run
 from tests.conftest import Database
 
@@ -111,6 +117,23 @@ def test_too_little_room_stops_it_and_leaves_nothing(database: Database, tmp_pat
     assert said.code == 1
     assert "side copy" in said.complaint
     assert not any("__drill_" in name for name in databases(database))
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        (None, "not compared"),
+        (unverified("the manifest cannot be read"), "cannot be read"),
+        (Verification(Proof.DIFFERS, "the manifest", ("public.t: 99 rows, not 100",)), "99 rows"),
+    ],
+)
+def test_a_swap_whose_content_is_not_seen_to_be_right_is_no_rehearsed_way_back(
+    found: Verification | None, said: str
+) -> None:
+    with pytest.raises(RestoreError, match="did not bring back") as raised:
+        brought_back(Outcome(Verdict.SWAPPED, verification=found))
+    assert said in raised.value.detail
+    brought_back(Outcome(Verdict.SWAPPED, verification=Verification(Proof.VERIFIED, "the manifest")))
 
 
 def test_the_scratch_name_is_cut_never_its_end() -> None:

@@ -84,11 +84,11 @@ def test_a_read_only_console_offers_nothing_that_changes(desk: Desk) -> None:
     console.wait_for("read-only")
     for key in ("r", "space", "s", "p", "F"):
         console.press(key)
-        console.wait_for("this console is read-only")
+        console.wait_until(lambda: "this console is read-only" in console.screen()[-2], message="the key says why not")
         console.press("escape")
-        console.wait_gone("this console is read-only")
+        console.wait_until(lambda: "read-only" not in console.screen()[-2], message="the message is gone")
     console.press("+")
-    console.wait_for("this console is read-only", PATIENCE)
+    console.wait_until(lambda: "this console is read-only" in console.screen()[-2], PATIENCE)
     footer = console.screen()[-1]
     assert not any(word in footer for word in ("r run", "attest", "hold"))
     assert nothing_ran(desk)

@@ -150,7 +150,8 @@ class RunStore:
         if wanted and (given / "run.db").is_file():
             return RunDirectory(given.absolute())
         if not runs:
-            raise UsageError("There is no run yet", str(self.path), "Start one: migconsole run CHECKLIST")
+            title = f"There is no run “{wanted}”, nor any other" if wanted else "There is no run yet"
+            raise UsageError(title, str(self.path), "Start one: migconsole run CHECKLIST")
         if not wanted:
             return runs[0]
         matches = [run for run in runs if run.path.name.startswith(wanted)] or [

@@ -205,7 +205,7 @@ def test_a_disk_that_fills_up_during_the_run(desk: Desk, small_disk: Path) -> No
 
 
 def test_a_run_that_is_named_where_there_is_none(desk: Desk) -> None:
-    assert_refused(desk, desk.open("verify", "some-run"), 2, "There is no run yet", "migconsole run CHECKLIST")
+    assert_refused(desk, desk.open("verify", "some-run"), 2, "“some-run”, nor any other", "migconsole run CHECKLIST")
 
 
 def test_a_server_that_never_answers_is_not_watched_well(desk: Desk) -> None:

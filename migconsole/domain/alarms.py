@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -15,6 +16,11 @@ EVIDENCE_TEXT = 300
 
 CALM = 2
 """Good readings in a row that clear an alarm: a value that dances on its threshold rings once."""
+
+AGAIN = 300.0
+LONGER = 4
+MOST = 120
+"""One that is back within ``AGAIN`` seconds has to stay away ``LONGER`` times as many readings, at most ``MOST``."""
 
 
 class Change(StrEnum):
@@ -44,6 +50,8 @@ class AlarmBook:
         self._open = {alarm.probe: alarm for alarm in sorted(known, key=lambda a: a.id) if not alarm.cleared}
         self._last_id = max((alarm.id for alarm in known), default=0)
         self._calm: dict[str, int] = {}
+        self._needed: dict[str, int] = {}
+        self._left: dict[str, float] = {}
 
     def open(self) -> tuple[Alarm, ...]:
         """The open alarms, the newest first."""
@@ -56,12 +64,17 @@ class AlarmBook:
             return []
         if level is Level.GOOD:
             self._calm[reading.probe] = self._calm.get(reading.probe, 0) + 1
-            if alarm is None or self._calm[reading.probe] < CALM:
+            if alarm is None or self._calm[reading.probe] < self._needed.get(reading.probe, CALM):
                 return []
+            self._left[reading.probe] = reading.at
             return [self._cleared(alarm, reading.at)]
         self._calm[reading.probe] = 0
         if alarm is not None and alarm.level is level:
             return []
+        if alarm is None:
+            back = reading.at - self._left.get(reading.probe, -math.inf) < AGAIN
+            longer = min(MOST, self._needed.get(reading.probe, CALM) * LONGER)
+            self._needed[reading.probe] = longer if back else CALM
         changes = [self._cleared(alarm, reading.at)] if alarm is not None else []
         # What got better after a person saw it need not be seen again.
         seen = alarm.acknowledged if alarm is not None and level is Level.WARN else ""

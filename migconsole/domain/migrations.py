@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from migconsole.domain.times import instant
+
 
 class MigrationState(StrEnum):
     """Where a migration stands. Edited: applied, but the file's content is another one now."""
@@ -153,4 +155,6 @@ def _classify_one(name: str, file: MigrationFile | None, attempts: list[Migratio
 
 def _failure(row: MigrationRow) -> str:
     first = next((line.strip() for line in row.logs.splitlines() if line.strip()), "")
-    return f"began {row.started_at}, did not finish{f': {first[:160]}' if first else ''}"
+    moment = instant(row.started_at)
+    began = row.started_at if moment is None else f"{moment:%Y-%m-%d %H:%M:%S} UTC"
+    return f"began {began}, did not finish{f': {first[:160]}' if first else ''}"

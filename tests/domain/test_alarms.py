@@ -25,6 +25,21 @@ def test_a_value_that_dances_on_its_threshold_rings_once() -> None:
     assert play(AlarmBook(), *[WARN, GOOD] * 20) == ["raised warn"]
 
 
+def test_one_that_keeps_coming_back_has_to_stay_away_longer_each_time() -> None:
+    swinging = [WARN, *[GOOD] * 6] * 20
+    assert play(AlarmBook(), *swinging).count("raised warn") == 2
+    assert play(AlarmBook(), *swinging, *[GOOD] * 6)[-1] == "cleared warn", "and is over all the same"
+
+
+def test_one_that_is_back_after_long_is_over_as_soon_as_the_first() -> None:
+    book = AlarmBook()
+    assert play(book, WARN, GOOD, GOOD) == ["raised warn", "cleared warn"]
+    later = Reading("lock_tree", 5000.0, 0.1, Quality.OK, ())
+    assert [c.change for c in book.judged(later, WARN, "")] == [Change.RAISED]
+    good = [Reading("lock_tree", 5001.0 + n, 0.1, Quality.OK, ()) for n in range(2)]
+    assert [c.change for one in good for c in book.judged(one, GOOD, "")] == [Change.CLEARED]
+
+
 def test_worse_rings_again_and_better_does_not_hide_it() -> None:
     assert play(AlarmBook(), WARN, CRITICAL, WARN) == [
         *("raised warn", "cleared warn"),

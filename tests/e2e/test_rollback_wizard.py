@@ -103,7 +103,7 @@ def arm(desk: Desk, console: Console) -> None:
     desk.start(console, "backup", confirm=False)
     backup = desk.ended("backup", SLOW)
     assert backup.outcome == "passed", (backup, desk.output("backup"))
-    console.wait_for("backup UNPROVEN", SLOW)
+    console.wait_for("UNPROVEN", SLOW)
     proof = carry_out(desk, console, "prove")
     assert proof.outcome == "passed", (proof, desk.output("prove"))
     assert desk.fold().restore_point.state is PointState.ARMED

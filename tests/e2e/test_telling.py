@@ -47,10 +47,10 @@ def test_a_console_and_a_watcher_tell_each_thing_once_and_ring(desk: Desk, recei
     desk.start(console, "break", confirm=False)
     assert desk.ended("break").outcome == "failed"
     wait_until(lambda: len(desk.events(Kind.NOTIFIED)) == 2, 30)
-    console.wait_for("failed: failed: Break")
+    console.wait_for("failed: Break")
     # In the terminal's own bytes: one message of its kind (OSC 9), after the bell; nothing rings for what is no haste.
     assert re.findall(rb"\x07?\x1b\]9;([^\x07\x1b]*)\x07", console.raw) == [
-        f"migconsole failed: failed: Break ({'; '.join(desk.ended('break').reasons)})".encode()
+        f"migconsole failed: Break ({'; '.join(desk.ended('break').reasons)})".encode()
     ]
     bells = re.sub(rb"\x1b\][^\x07\x1b]*(\x07|\x1b\\)", b"", console.raw).count(b"\x07")
     assert bells == 1

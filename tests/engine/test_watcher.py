@@ -314,8 +314,9 @@ async def test_a_watcher_that_begins_while_somebody_needs_the_target_alone_stays
 
     world.probes.open = opening  # type: ignore[method-assign]
     world.start()
-    await eventually(lambda: world.answered)
+    await eventually(lambda: asked_before_opening)
     assert asked_before_opening == ["the swap"]
+    assert world.answered
     await world.stop()
 
 

@@ -227,9 +227,9 @@ def querying(error: BaseException, target: Target, limit: float, lock_timeout: f
             f"The server says: {says}." if isinstance(error, asyncpg.QueryCanceledError) else "",
             "Make the statement cheaper, or give the item a longer timeout.",
         )
-    if isinstance(error, asyncpg.PostgresConnectionError | asyncpg.CannotConnectNowError | OSError) or (
-        isinstance(error, asyncpg.InterfaceError) and "closed" in says
-    ):
+    # The driver loses its place in the protocol when a server dies in the middle of an answer.
+    gone = asyncpg.PostgresConnectionError | asyncpg.CannotConnectNowError | asyncpg.InternalClientError | OSError
+    if isinstance(error, gone) or (isinstance(error, asyncpg.InterfaceError) and "closed" in says):
         return lost(target)
     if isinstance(error, asyncpg.PostgresError):
         detail = "".join(f" {redacted(part, target)}" for part in (error.detail, error.hint) if part)

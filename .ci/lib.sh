@@ -58,17 +58,17 @@ tests_of() {
   trap : INT  # at the limit pytest ends and says what failed so far
   TMPDIR=$work/t PYTEST_ADDOPTS='--durations=15 --durations-min=3' "$@" 2>&1 | tee -i "$log" || rc=$?
   count "$name" "$log"
-  if [ "$rc" = 1 ] && [ "$(grep -cE '^(FAILED|ERROR) ' "$log")" -le 12 ]; then
+  if [ "$rc" = 1 ] && [ "$(grep -acE '^(FAILED|ERROR) ' "$log")" -le 12 ]; then
     rc=0
     TMPDIR=$work/t "$bin/pytest" -n 0 --last-failed --last-failed-no-failures none -m "$marks" 2>&1 | tee -i "$log.again" || rc=$?
-    grep -E '^(FAILED|ERROR) ' "$log" | cut -c1-160 | sed 's/^/tried once more: /' >>"$work/counts"
+    grep -aE '^(FAILED|ERROR) ' "$log" | cut -c1-160 | sed 's/^/tried once more: /' >>"$work/counts"
     count "$name, once more" "$log.again"
   fi
   return "$rc"
 }
 
 count() {
-  printf '%s: %s\n' "$1" "$(grep -E '(passed|failed|error|no tests ran).* in [0-9.]+s' "$2" | tail -n 1 | tr -d '=' | xargs)" >>"$work/counts"
+  printf '%s: %s\n' "$1" "$(grep -aE '(passed|failed|error|no tests ran).* in [0-9.]+s' "$2" | tail -n 1 | tr -d '=' | xargs)" >>"$work/counts"
 }
 
 # The registries are asked only for what the cache lacks. PyPI's versions must be had; npm's are skipped without npm.

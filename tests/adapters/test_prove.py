@@ -650,7 +650,7 @@ def test_a_held_restore_whose_watch_is_lost_ends_and_says_so(
 def test_a_look_that_fails_is_said_and_is_tried_again(own_server: EmbeddedServer, tmp_path: Path) -> None:
     """As long as the connection lives the lock is ours; what one look cannot see is unknown, and the next one may."""
     own_server.psql("CREATE ROLE plain LOGIN CREATEDB; CREATE DATABASE shop OWNER plain")
-    own_server.psql("CREATE TABLE t AS SELECT g, md5(g::text) AS x FROM generate_series(1, 600000) g", "shop", "plain")
+    own_server.psql("CREATE TABLE t AS SELECT g, md5(g::text) AS x FROM generate_series(1, 2000000) g", "shop", "plain")
     own_server.psql("CREATE INDEX ON t (x); CREATE INDEX ON t (g)", "shop", "plain")
     url = own_server.url("shop", "plain")
     backup = backed_up(own_server, url, tmp_path)

@@ -58,7 +58,7 @@ class Operator:
         title = item.title[:50]
         titles = {located.item.title[:50] for located in self.checklist.walk()}
         shown = self.console.wait_until(lambda: (now := self._shown())[:50] in titles and now, 20, "no item is shown")
-        for _ in range(8):
+        for attempt in range(8):
             with contextlib.suppress(AssertionError):
                 wait_until(lambda: self._shown().startswith(title), DEAD)
                 # The cursor may have gone there by itself, and then no key counts at first; or be on its way further.
@@ -66,6 +66,8 @@ class Operator:
                 if self._shown().startswith(title):
                     return
             shown = self._shown()
+            if attempt == 1:
+                self.console.press("g")  # past it: from the top it is the first that is to be done
             self.console.press(".")
             with contextlib.suppress(AssertionError):
                 wait_until(lambda before=shown: (now := self._shown()) != before and now, 3)  # type: ignore[misc]

@@ -239,7 +239,8 @@ def pgss_health(look: Pass) -> Shaped:
         "track": f"track was {first['track']}",
         "version": f"the extension was {first['version']}",
     }
-    changed = [words[part] for part in parts if first[part] != row[part]]
+    reset = first["stats_reset"] != row["stats_reset"]  # which counts evictions from nothing again
+    changed = [words[part] for part in parts if first[part] != row[part] and not (reset and part == "dealloc")]
     return Shaped([{**row, "used_share": share(row["entries"], row["max_entries"]), "changed": ", ".join(changed)}])
 
 

@@ -162,6 +162,10 @@ class Section:
     items: tuple[Item, ...]
     mode: Mode = Mode.DO_CONFIRM
 
+    def leaves(self) -> Iterator[Item]:
+        """Its lines in order, without the headings that they stand under."""
+        return (found.item for found in _walk(self.items, self, None, 0, None) if not found.item.items)
+
 
 @dataclass(frozen=True, slots=True)
 class Phase:
@@ -171,6 +175,10 @@ class Phase:
     title: str
     at: float
     sections: tuple[Section, ...]
+
+    def leaves(self) -> Iterator[Item]:
+        """Its lines in order, without the headings that they stand under."""
+        return (leaf for section in self.sections for leaf in section.leaves())
 
 
 @dataclass(frozen=True, slots=True)

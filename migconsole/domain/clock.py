@@ -6,15 +6,16 @@ and the report read the same clock.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from migconsole.domain.checklist import Checklist, Item, Phase
 from migconsole.domain.items import ItemState
-from migconsole.domain.rollback_time import Backout, backout, estimate_of
+from migconsole.domain.rollback_time import Backout, backout, backout_once_begun, estimate_of
 from migconsole.domain.run import ItemRecord, Run
+from migconsole.domain.sections import waits
 from migconsole.domain.stamps import plain_duration
 from migconsole.domain.times import instant
 from migconsole.domain.timetable import Estimate
@@ -121,6 +122,7 @@ def reckon(run: Run, checklist: Checklist, now: datetime) -> Clock:
         phases[phase.id] = walker.phase(phase)
     inside = [phases[phase.id] for phase in checklist.phases if _inside(phase, run)]
     ends = [span.end for span in inside if span.end is not None]
+    once_begun = backout_once_begun(run, checklist, now)
     clock = Clock(
         now,
         run.clock.t0,
@@ -129,9 +131,9 @@ def reckon(run: Run, checklist: Checklist, now: datetime) -> Clock:
         phases,
         max(ends, default=None),
         sum(walker.guesses[phase.id] for phase in checklist.phases if _inside(phase, run)),
-        backout(run, checklist, now),
+        backout(run, checklist, once_begun),
         planned_end=max((span.planned_end for span in inside if span.planned_end is not None), default=None),
-        once_begun=backout(run, checklist, now, begun=True),
+        once_begun=once_begun,
     )
     return replace(clock, level=_level(clock))
 
@@ -192,7 +194,7 @@ class _Walker:
 
     def phase(self, phase: Phase) -> Span:
         """Every item of a phase; an unfinished one of an earlier phase pushes the later ones."""
-        leaves = list(_leaves(phase))
+        leaves = list(phase.leaves())
         planned = self._planned(phase.at, self._run.clock.t0)
         begun = any(_begun(self._run.record(leaf.id)) for leaf in leaves)
         if planned is not None and not begun:
@@ -242,7 +244,7 @@ class _Walker:
         plan: datetime | None,
         plan_end: datetime | None,
     ) -> None:
-        wanted = not (item.optional and record.state is ItemState.TODO)
+        wanted = waits(item, record.state)
         begin = self._at
         if wanted:
             self._at += timedelta(seconds=estimate.seconds if estimate is not None else 0.0)
@@ -273,16 +275,3 @@ class _Walker:
 
 def _begun(record: ItemRecord) -> bool:
     return bool(record.attempts) or record.state is not ItemState.TODO
-
-
-def _leaves(phase: Phase) -> Iterator[Item]:
-    for section in phase.sections:
-        for item in section.items:
-            yield from _flat(item)
-
-
-def _flat(item: Item) -> Iterator[Item]:
-    if not item.items:
-        yield item
-    for child in item.items:
-        yield from _flat(child)

@@ -5,15 +5,16 @@ Pure, so that the console and the watcher, whichever lives, find the same occasi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from migconsole.domain.checklist import Checklist, Item, Phase
+from migconsole.domain.checklist import Checklist, Phase
 from migconsole.domain.deviations import item_titles
 from migconsole.domain.events import Event, Kind
 from migconsole.domain.items import ItemState
 from migconsole.domain.run import Run
+from migconsole.domain.sections import waits
 from migconsole.domain.times import instant
 
 URGENT = frozenset({"alarm", "failed", "rollback", "safe-abort-near", "tripwire", "regressed"})
@@ -73,17 +74,8 @@ class Occasions:
 
 def _over(phase: Phase, run: Run) -> bool:
     """Whether nothing of a phase is left to do; an optional line that nobody touched is not, as for the run's end."""
-    leaves = list(_leaves(item for section in phase.sections for item in section.items))
-    left = [leaf for leaf in leaves if not (leaf.optional and run.record(leaf.id).state is ItemState.TODO)]
-    return bool(left) and all(run.record(leaf.id).state.settled for leaf in left)
-
-
-def _leaves(items: Iterable[Item]) -> Iterator[Item]:
-    for item in items:
-        if item.items:
-            yield from _leaves(item.items)
-        else:
-            yield item
+    states = [(leaf, run.record(leaf.id).state) for leaf in phase.leaves()]
+    return any(state.settled for _, state in states) and not any(waits(leaf, state) for leaf, state in states)
 
 
 _Told = tuple[str, str] | None

@@ -7,7 +7,7 @@ result can be shown as a lower bound instead of as a fact.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from migconsole.domain import changes
@@ -53,16 +53,18 @@ class Backout:
         return self.doubt > 0 or self.source == UNKNOWN
 
 
-def backout(run: Run, checklist: Checklist, now: datetime, *, begun: bool = False) -> Backout:
-    """What a rollback would take that is begun now (or what is left of the one under way).
+def backout(run: Run, checklist: Checklist, once_begun: Backout) -> Backout:
+    """What a rollback would take that is begun now: nothing before the first change, then what it takes from there."""
+    if changes.certain(run, checklist):
+        return once_begun
+    doubt = sum(not one.sure for one in changes.claimed(run, checklist))
+    if not doubt:
+        return Backout()
+    return replace(once_begun, doubt=0 if once_begun.source == DONE else doubt)
 
-    With ``begun`` it is what one takes as soon as something has been changed.
-    """
-    doubt = 0
-    if not begun and not changes.certain(run, checklist):
-        doubt = sum(not one.sure for one in changes.claimed(run, checklist))
-        if not doubt:
-            return Backout()
+
+def backout_once_begun(run: Run, checklist: Checklist, now: datetime) -> Backout:
+    """What a rollback takes as soon as something has been changed (or what is left of the one under way)."""
     around, unknown = 0.0, 0
     replaced = _database_items(checklist)
     for item in _open_items(run, checklist):
@@ -72,8 +74,7 @@ def backout(run: Run, checklist: Checklist, now: datetime, *, begun: bool = Fals
         around += seconds or 0.0
         unknown += seconds is None
     way, database, source = _database(run, checklist, replaced)
-    doubt = 0 if source == DONE else doubt
-    return Backout(way, database or 0.0, around, unknown + (database is None), source, doubt)
+    return Backout(way, database or 0.0, around, unknown + (database is None), source)
 
 
 def estimate_of(run: Run, item: Item) -> Estimate | None:

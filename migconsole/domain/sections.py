@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from migconsole.domain.built_in import boxes
@@ -77,12 +77,12 @@ def section_end(
     section: Section, state_of: Callable[[Item], ItemState], since_of: Callable[[Item], str], book: SectionBook
 ) -> SectionEnd:
     """The end state of a section. A call counts until one of its lines changes afterwards (``since_of``, UTC ISO)."""
-    leaves = list(_leaves(section.items))
+    leaves = list(section.leaves())
     states = [(item, state_of(item)) for item in leaves]
     call = book.calls.get(section.id)
     if call is not None and any(since_of(item) > call.at for item in leaves):
         call = None
-    left = tuple(item for item, state in states if _waits(item, state))
+    left = tuple(item for item, state in states if waits(item, state))
     return SectionEnd(
         left,
         tuple(item for item, state in states if state is ItemState.DEFERRED),
@@ -92,7 +92,7 @@ def section_end(
     )
 
 
-def _waits(item: Item, state: ItemState) -> bool:
+def waits(item: Item, state: ItemState) -> bool:
     """Whether a line keeps its section open, and the later ones waiting where it is read in order."""
     return not state.settled and not (item.optional and state is ItemState.TODO)
 
@@ -105,10 +105,10 @@ def first_before(section: Section, item: Item, state_of: Callable[[Item], ItemSt
     if section.mode is not Mode.READ_DO:
         return None
     replaced = boxes(item)
-    for other in _leaves(section.items):
+    for other in section.leaves():
         if other.id == item.id:
             break
-        if other.id not in replaced and _waits(other, state_of(other)):
+        if other.id not in replaced and waits(other, state_of(other)):
             return other
     return None
 
@@ -125,9 +125,9 @@ def turn(section: Section, state_of: Callable[[Item], ItemState]) -> Turn:
     """Whose turn it is; nobody's in a section that is done in any order, or that is through."""
     if section.mode is not Mode.READ_DO:
         return Turn()
-    waiting = [item for item in _leaves(section.items) if _waits(item, state_of(item))]
+    waiting = [item for item in section.leaves() if waits(item, state_of(item))]
     now = next((item.id for item in waiting if first_before(section, item, state_of) is None), "")
-    later = (item for item in _leaves(section.items) if state_of(item) is ItemState.TODO and item.id != now)
+    later = (item for item in section.leaves() if state_of(item) is ItemState.TODO and item.id != now)
     return Turn(now, frozenset(item.id for item in later if first_before(section, item, state_of) is not None))
 
 
@@ -140,14 +140,6 @@ def in_turn(section: Section, item: Item, state_of: Callable[[Item], ItemState])
 
 def following(section: Section, item: Item, state_of: Callable[[Item], ItemState]) -> str:
     """The line to go to when one has been dealt with: the next open one, also an optional one; "" for none."""
-    leaves = list(_leaves(section.items))
+    leaves = list(section.leaves())
     at = next((number for number, other in enumerate(leaves) if other.id == item.id), len(leaves))
     return next((other.id for other in leaves[at + 1 :] if in_turn(section, other, state_of)), "")
-
-
-def _leaves(items: tuple[Item, ...]) -> Iterator[Item]:
-    for item in items:
-        if item.items:
-            yield from _leaves(item.items)
-        else:
-            yield item

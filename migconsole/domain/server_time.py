@@ -12,8 +12,20 @@ from datetime import datetime, timedelta
 from migconsole.domain.events import Event
 from migconsole.domain.times import instant
 
+SKEW_SHOWN = 2.0
+"""Seconds by which this host and the server may disagree before anybody says so: a reading takes up to a second."""
+
 MOST = 10.0**9
 """Seconds of difference beyond which a reading is none: thirty years."""
+
+
+def counting(skew: float, uncertainty: float) -> float:
+    """What a reading counts for: within its uncertainty, or below what is shown, nothing. Clocks that agree are one.
+
+    >>> counting(30.0, 0.5), counting(1.5, 0.1), counting(-4.0, 5.0)
+    (30.0, 0.0, 0.0)
+    """
+    return skew if abs(skew) > max(SKEW_SHOWN, uncertainty) else 0.0
 
 
 @dataclass(frozen=True, slots=True)

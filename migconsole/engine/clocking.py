@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+from migconsole.domain import server_time
 from migconsole.domain.checklist import Checklist
 from migconsole.domain.clock import Clock, reckon
 from migconsole.domain.events import Kind
@@ -14,9 +15,6 @@ from migconsole.domain.timetable import DECISIONS, LAST_SAFE_ABORT, WINDOW_END
 from migconsole.domain.tripwires import WireState
 from migconsole.engine.recorder import Recorder
 from migconsole.errors import UsageError
-
-SKEW_SHOWN = 2.0
-"""Seconds by which this host and the server may disagree before the header says so: a reading takes up to a second."""
 
 REASON = 3
 """Characters of reason with which T-0 or the window is moved."""
@@ -170,11 +168,8 @@ class Clocking:
             await self._put_on_record()
 
     def _counting(self) -> float | None:
-        """What was heard; within its uncertainty, or below what is shown, it is none: clocks that agree are one."""
-        if self._heard is None:
-            return None
-        skew, uncertainty = self._heard
-        return skew if abs(skew) > max(SKEW_SHOWN, uncertainty) else 0.0
+        """What was heard, as far as it counts; None while nothing was."""
+        return None if self._heard is None else server_time.counting(*self._heard)
 
     async def _put_on_record(self) -> None:
         """Record the difference of the clocks where it is another than the one on record."""
@@ -182,7 +177,7 @@ class Clocking:
         if counting is None or self._heard is None:
             return
         uncertainty = self._heard[1]
-        if abs(counting - (server.skew or 0.0)) <= max(SKEW_SHOWN, uncertainty):
+        if abs(counting - (server.skew or 0.0)) <= max(server_time.SKEW_SHOWN, uncertainty):
             return
         data = {"skew_s": round(counting, 3), "uncertainty_s": round(uncertainty, 3)}
         await self._recorder.record(Kind.SERVER_CLOCK, data, key=f"server.clock:{len(server.readings) + 1}")

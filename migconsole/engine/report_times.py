@@ -6,7 +6,7 @@ attempts themselves, which the clock has no use for.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -97,11 +97,12 @@ def timeline(run: Run, checklist: Checklist, clock: Clock) -> Iterator[PhaseBars
     """Phases with something to show, and what was done of the rollback procedure, which has no place in the plan."""
     over = bool(run.ended_at)
     for phase in checklist.phases:
-        leaves = [item for section in phase.sections for item in _leaves(section.items)]
-        bars = tuple(bar for item in leaves if (bar := _bar(run, item, clock.items.get(item.id), over)) is not None)
+        bars = tuple(
+            bar for item in phase.leaves() if (bar := _bar(run, item, clock.items.get(item.id), over)) is not None
+        )
         if bars:
             yield _phase(phase.title, clock.phases[phase.id], bars, over)
-    undone = [item for section in checklist.rollback for item in _leaves(section.items)]
+    undone = [item for section in checklist.rollback for item in section.leaves()]
     bars = tuple(bar for item in undone if (bar := _bar(run, item, None, over)) is not None and bar.began is not None)
     if bars:
         began = min(bar.began for bar in bars if bar.began is not None)
@@ -167,11 +168,3 @@ def _parts(run: Run, item: Item) -> Iterator[tuple[float, float, str]]:
 
 def _unix(moment: datetime | None) -> float | None:
     return None if moment is None else moment.timestamp()
-
-
-def _leaves(items: Sequence[Item]) -> Iterator[Item]:
-    for item in items:
-        if item.items:
-            yield from _leaves(item.items)
-        else:
-            yield item

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from rich.cells import cell_len
 
 from migconsole.domain.clock import Clock, Level
-from migconsole.engine.clocking import SKEW_SHOWN
+from migconsole.domain.server_time import SKEW_SHOWN
 from migconsole.tui import format
 
 Texts = list[tuple[str, str]]

@@ -8,8 +8,8 @@ import asyncpg
 
 from migconsole.adapters.postgres.connect import Connection
 from migconsole.adapters.postgres.queries import OLDEST, load
+from migconsole.domain.server_time import counting
 from migconsole.domain.target import Target
-from migconsole.engine.clocking import SKEW_SHOWN
 from migconsole.engine.ports import ServerIdentity
 
 
@@ -45,8 +45,7 @@ async def read_ahead(connection: Connection) -> float:
 
     What this host recorded, or reckons from its own time, is so many seconds later by the server's clock.
     """
-    skew, uncertainty = await read_skew(connection)
-    return skew if abs(skew) > max(SKEW_SHOWN, uncertainty) else 0.0
+    return counting(*await read_skew(connection))
 
 
 async def _system_identifier(connection: Connection) -> str | None:

@@ -103,8 +103,8 @@ class ChecklistKeys(Screen[None]):
 
     def _on_course(self, item: Item) -> bool:
         """Whether a line is on the way that is gone: forward, or back once a rollback was decided on."""
-        back = {located.item.id for located in self.session.checklist.walk_rollback()}
-        return (item.id in back) == bool(self.session.run.engagement.now)
+        back = self.session.located(item.id).phase is None
+        return back == bool(self.session.run.engagement.now)
 
     def command_next_actionable(self) -> None:
         """Next item to act on."""

@@ -301,7 +301,6 @@ class MainScreen(ChecklistKeys, OutputKeys):
         self.remove_class(f"-pane-{self.pane}")
         self.pane = pane
         self.add_class(f"-pane-{pane}")
-        self.query_one(PaneTabs).refresh()
         self.describe()
 
     def command_pane_1(self) -> None:

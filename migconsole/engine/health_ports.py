@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -52,8 +52,9 @@ class HealthProbes(Protocol):
     async def run_probe(self, name: str, *, gate: bool = False) -> Reading:
         """One probe."""
 
-    def watch(self, circumstances: Circumstances) -> None:
-        """Say which sessions are the migration's and the dumps'."""
+    def watch(self, circumstances: Circumstances) -> Collection[str]:
+        """Say which sessions are the migration's and the dumps'. Returns the probes whose last answer is out of date
+        by what has become known meanwhile."""
 
     async def stand_down(self, reason: str) -> None:
         """Close the session in the target until ``stand_up``."""

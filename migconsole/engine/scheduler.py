@@ -134,6 +134,7 @@ class Scheduler:
         self._states = {PULSE: _State(Duty(PULSE, "P", Lane.PULSE), now)}
         self._states |= {duty.name: _State(duty, now) for duty in duties if duty.tier != "P"}
         self._gates: list[str] = []
+        self._again: set[str] = set()
         self._running: dict[Lane, tuple[Chosen, float]] = {}
         self._pulsed = now
         self._credit, self._credited = FIRST_CREDIT, now
@@ -166,6 +167,14 @@ class Scheduler:
             state.pause = 0.0
             if self._interval(state) is not None:
                 state.due = max(now, state.began + DUTY * max(state.usual, state.worst))
+
+    def hasten(self, name: str, now: float) -> None:
+        """Run a probe as soon as it may, once more if it runs now, since what it is asked about has changed."""
+        state = self._states[name]
+        if any(run.name == name for run, _ in self._running.values()):
+            self._again.add(name)
+        elif self._interval(state) is not None:
+            state.due = min(state.due, max(now, state.began + self._gap(state, 0.0)))
 
     def pick(self, lane: Lane, now: float) -> Chosen | None:
         """What this lane runs now, None when nothing is due or allowed. It counts as running until ``finished``."""
@@ -234,6 +243,9 @@ class Scheduler:
         state.due = state.began + self._gap(state, interval or 0.0) * (1 + jitter)
         if name == PULSE:
             self._pulsed = now
+        if name in self._again:
+            self._again.discard(name)
+            self.hasten(name, now)
 
     def _cost(self, state: _State, took: float, largest: float) -> None:
         """Remember what a run cost. Of the pulse one slow run must not cost its freshness, so it counts on average.

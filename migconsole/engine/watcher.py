@@ -272,7 +272,8 @@ class Watcher:
             self._problems["run"] = error.title
             return
         self._problems.pop("run", None)
-        self._probes.watch(self._now)
+        for name in self._probes.watch(self._now):
+            self._scheduler.hasten(name, self._monotonic())
         if self._now.phase is not self._scheduler.phase:
             self._scheduler.enter(self._now.phase, self._monotonic())
             self._wake_lanes()

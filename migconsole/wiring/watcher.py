@@ -10,7 +10,7 @@ import os
 import signal
 import time
 import tomllib
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ from migconsole.adapters.runs import RunDirectory
 from migconsole.domain.checklist import Check, Checklist
 from migconsole.domain.events import Kind
 from migconsole.domain.readings import Reading
+from migconsole.domain.snapshots import SIZES
 from migconsole.domain.target import Target
 from migconsole.domain.thresholds import THRESHOLDS, Thresholds
 from migconsole.domain.touched import touched
@@ -59,7 +60,7 @@ MOST_TABLES = 200
 """Tables of the run's own that are watched: as many as the largest ones that are watched beside them."""
 
 Tables = tuple[str, ...]
-_IN_STEPS = ("watch_sizes",)
+_IN_STEPS = (SIZES,)
 _STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
@@ -118,8 +119,8 @@ class TargetProbes:
         """One probe."""
         return await self._probes.run_probe(name, gate=gate)
 
-    def watch(self, circumstances: Circumstances) -> None:
-        """Say which sessions are the migration's and the dumps'."""
+    def watch(self, circumstances: Circumstances) -> Collection[str]:
+        """Say which sessions are the migration's and the dumps'; sizes are due when the tables have become known."""
         watched = Watched(
             tables=self._tables or (),
             app_names=circumstances.migrating,
@@ -127,8 +128,8 @@ class TargetProbes:
             running=circumstances.running,
             replacing=circumstances.replacing,
         )
-        if watched != self._probes.watched:
-            self._probes.watched = watched
+        before, self._probes.watched = self._probes.watched, watched
+        return () if watched.tables == before.tables else (SIZES,)
 
     async def stand_down(self, reason: str) -> None:
         """Leave the target."""

@@ -15,6 +15,8 @@ from tests.adapters.slow_way import slow_way
 from tests.conftest import Database
 
 WAY = 0.1
+UNSURE = 0.05
+"""Seconds that a question may seem shorter than it was: the quickest answer, taken for the way, had some work in it."""
 
 
 async def asked(url: str, statement: str) -> float:
@@ -29,7 +31,7 @@ async def asked(url: str, statement: str) -> float:
 
 
 async def test_the_servers_work_is_counted(database: Database) -> None:
-    assert 0.5 <= await asked(database.url, "SELECT pg_sleep(0.5)") < 0.9
+    assert 0.5 - UNSURE <= await asked(database.url, "SELECT pg_sleep(0.5)") < 0.9
 
 
 async def test_the_way_is_not_counted(database: Database) -> None:
@@ -38,7 +40,7 @@ async def test_the_way_is_not_counted(database: Database) -> None:
         spent = await asked(way.url, "SELECT 1")
         assert asyncio.get_running_loop().time() - began > 8 * WAY, "it went the slow way"
         assert spent < 2 * WAY
-        assert 0.5 <= await asked(way.url, "SELECT pg_sleep(0.5)") < 0.5 + 3 * WAY
+        assert 0.5 - UNSURE <= await asked(way.url, "SELECT pg_sleep(0.5)") < 0.5 + 3 * WAY
 
 
 async def test_a_lock_that_is_waited_for_in_vain_is_not_counted(database: Database) -> None:

@@ -209,6 +209,24 @@ def test_what_is_refused_is_asked_again_on_request() -> None:
     assert len(simulation.of("counters")) == 2
 
 
+def test_what_is_asked_about_something_new_runs_soon_also_when_it_runs_just_now() -> None:
+    world = Simulation({"sizes": 0.02})
+    world.until(100.0)
+    assert len(world.of("sizes")) == 1
+    world.scheduler.hasten("sizes", world.now)
+    world.until(110.0)
+    assert len(world.of("sizes")) == 2
+    world.until(world.of("sizes")[-1].began + INTERVALS["S"][Phase.BEFORE])
+    world.until(world.now + INTERVALS["S"][Phase.BEFORE] * 0.2)
+    assert len(world.of("sizes")) == 3
+    scheduler = Scheduler(DUTIES[4:5], 0.0, chance=lambda: 0.5)
+    assert scheduler.pick(Lane.PROBE, 0.0) == Chosen("sizes")
+    scheduler.hasten("sizes", 0.01)
+    scheduler.finished("sizes", 0.02, 0.02, Quality.OK)
+    assert scheduler.pick(Lane.PROBE, 1.0) is None, "within a hundred times of what it took"
+    assert scheduler.pick(Lane.PROBE, 3.0) == Chosen("sizes")
+
+
 def test_a_gate_runs_each_of_its_probes_once_as_widely_as_it_can() -> None:
     simulation = Simulation({}, phase=Phase.LATER, gates=True)
     simulation.scheduler.gate()

@@ -45,6 +45,7 @@ class Probes:
         self.refuses: MigconsoleError | None = None
         self.pulses = 0
         self.questions = 0.0
+        self.outdated: tuple[str, ...] = ()
 
     def reading(self, name: str) -> Reading:
         quality = self.quality.get(name, Quality.OK)
@@ -65,8 +66,10 @@ class Probes:
         self.asked.append((name, gate))
         return self.reading(name)
 
-    def watch(self, circumstances: Circumstances) -> None:
+    def watch(self, circumstances: Circumstances) -> Sequence[str]:
         self.told.append(circumstances)
+        outdated, self.outdated = self.outdated, ()
+        return outdated
 
     async def stand_down(self, reason: str) -> None:
         self.away = reason
@@ -279,6 +282,15 @@ async def test_steps_set_the_phase_the_names_and_the_gates(world: World) -> None
     await eventually(lambda: world.reader.phase() == Phase.FIRST_HOUR)
     assert world.probes.told[-1].migrating == ()
     assert world.probes.asked.count(("sizes", True)) == 1
+    await world.stop()
+
+
+async def test_what_is_asked_about_something_new_is_read_at_once(world: World) -> None:
+    world.start()
+    await eventually(lambda: "sizes" in [name for name, _ in world.probes.asked])
+    world.probes.asked.clear()
+    world.probes.outdated = ("sizes",)
+    await eventually(lambda: ("sizes", False) in world.probes.asked)
     await world.stop()
 
 

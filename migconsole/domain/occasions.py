@@ -5,13 +5,14 @@ Pure, so that the console and the watcher, whichever lives, find the same occasi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from migconsole.domain.checklist import Checklist, Phase
+from migconsole.domain.checklist import Checklist, Gate, Item
 from migconsole.domain.deviations import item_titles
 from migconsole.domain.events import Event, Kind
+from migconsole.domain.gates import gates_before
 from migconsole.domain.items import ItemState
 from migconsole.domain.run import Run
 from migconsole.domain.sections import waits
@@ -42,6 +43,7 @@ class Occasions:
         self._checklist = checklist
         self._titles = item_titles(checklist)
         self._done: set[str] = set()
+        self._ahead = [(gate, list(_ahead(gate, checklist))) for gate in checklist.gates]
 
     def of(self, event: Event, run: Run) -> list[Occasion]:
         """What an event is an occasion for; ``run`` has taken it in."""
@@ -52,7 +54,8 @@ class Occasions:
             if told is not None:
                 found.append(Occasion(told[0], f"{told[0]}:{event.seq}", told[1]))
         found += self._regressed(event, run)
-        found += self._phases(event, run)
+        if event.kind in (Kind.ITEM_MOVED, Kind.ATTEMPT_ENDED, "item.sensed"):
+            found += [*self._phases(run), *self._polls(run)]
         return found
 
     def _regressed(self, event: Event, run: Run) -> Iterator[Occasion]:
@@ -62,19 +65,37 @@ class Occasions:
         if moved and record.state is ItemState.REGRESSED and record.since == event.at:
             yield Occasion("regressed", f"regressed:{event.seq}", f"no longer holds: {self._titles.get(item, item)}")
 
-    def _phases(self, event: Event, run: Run) -> Iterator[Occasion]:
+    def _phases(self, run: Run) -> Iterator[Occasion]:
         """A phase's end is told once: what is reopened and done again later is in the journal."""
-        if event.kind not in (Kind.ITEM_MOVED, Kind.ATTEMPT_ENDED, "item.sensed"):
-            return
         for phase in self._checklist.phases:
-            if phase.id not in self._done and _over(phase, run):
+            if phase.id not in self._done and _over(phase.leaves(), run):
                 self._done.add(phase.id)
                 yield Occasion("phase", f"phase:{phase.id}", f"phase done: {phase.title}")
 
+    def _polls(self, run: Run) -> Iterator[Occasion]:
+        """Once all that lies before a gate is done, who has not voted is asked, once."""
+        for gate, ahead in self._ahead:
+            key = f"gate-reached:{gate.id}"
+            missing = [role for role in gate.roles if role not in run.gates.votes.get(gate.id, {})]
+            if key not in self._done and missing and gate.id not in run.gates.passings and _over(ahead, run):
+                self._done.add(key)
+                yield Occasion("gate", key, f"gate {gate.title} is reached, without a vote of {', '.join(missing)}")
 
-def _over(phase: Phase, run: Run) -> bool:
-    """Whether nothing of a phase is left to do; an optional line that nobody touched is not, as for the run's end."""
-    states = [(leaf, run.record(leaf.id).state) for leaf in phase.leaves()]
+
+def _ahead(gate: Gate, checklist: Checklist) -> Iterator[Item]:
+    """The lines before a gate on the way forward; none where it stands before nothing of that way."""
+    passed: list[Item] = []
+    for located in checklist.walk():
+        if gate in gates_before(checklist, located):
+            yield from passed
+            return
+        if not located.item.items:
+            passed.append(located.item)
+
+
+def _over(leaves: Iterable[Item], run: Run) -> bool:
+    """Whether nothing of them is left to do; an optional line that nobody touched is not, as for the run's end."""
+    states = [(leaf, run.record(leaf.id).state) for leaf in leaves]
     return any(state.settled for _, state in states) and not any(waits(leaf, state) for leaf, state in states)
 
 

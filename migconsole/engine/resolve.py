@@ -48,6 +48,10 @@ class Confirmation:
         return {**said, "overrode": prepared.overrode, "how": prepared.how}
 
 
+NO_OVERRIDE = Confirmation(0)
+"""Nothing was asked, and nothing is overridden: what a confirmation starts from."""
+
+
 @dataclass(frozen=True, slots=True)
 class Preview:
     """An item as it would be carried out now: for the item pane, the confirmation dialog and the record.

@@ -21,7 +21,7 @@ from migconsole.domain.checklist import Answer, Danger, Item
 from migconsole.domain.items import ItemState
 from migconsole.domain.policy import OUT_OF_ORDER, Command
 from migconsole.domain.text import sanitise, sanitise_line
-from migconsole.engine.resolve import Confirmation, Preview
+from migconsole.engine.resolve import NO_OVERRIDE, Confirmation, Preview
 from migconsole.errors import StoppedError, UsageError
 from migconsole.tui.by_hand import ByHandOperations
 from migconsole.tui.commands import Context
@@ -106,16 +106,16 @@ class Operations(Conducting, Rollbacks, ByHandOperations):
         self._screen.chosen[item.id] = int(answer)
         return int(answer)
 
-    async def _start(self, item: Item, alternative: int, reason: str = "") -> None:
+    async def _start(self, item: Item, alternative: int, override: Confirmation = NO_OVERRIDE) -> None:
         preview = self._session.preview(item.id, alternative)
         verdict = preview.verdict
-        if not verdict.allowed and not verdict.overridden(reason):
+        if not verdict.allowed and not override.overrides(verdict):
             raise StoppedError("This cannot run now", verdict.reason)
         if preview.unresolved:
             raise UsageError(
                 "A value is missing", "\n".join(preview.unresolved), "Set it with v, or on the command line."
             )
-        confirmation = await self._confirm(preview, reason)
+        confirmation = await self._confirm(preview, override)
         if confirmation is None:
             return
         if self._session.by_hand.on:
@@ -127,11 +127,11 @@ class Operations(Conducting, Rollbacks, ByHandOperations):
         attempt = await self._session.start(item.id, alternative, confirmation)
         self._screen.output.show(item.id, attempt.number)
 
-    async def _confirm(self, preview: Preview, reason: str) -> Confirmation | None:
+    async def _confirm(self, preview: Preview, override: Confirmation) -> Confirmation | None:
         if preview.tier == 0:
-            return Confirmation(0, reason=reason)
+            return override
         kind = TypedDialog if preview.tier > 1 else ConfirmDialog
-        dialog: Dialog[Confirmation] = kind(preview, self._clock, reason=reason)
+        dialog: Dialog[Confirmation] = kind(preview, self._clock, override=override)
         return await self._app.ask(dialog)
 
     async def _interactive(self, item: Item, alternative: int, confirmation: Confirmation) -> None:
@@ -164,7 +164,8 @@ class Operations(Conducting, Rollbacks, ByHandOperations):
         if reason is None:
             return
         if run:
-            await self._start(item, context.alternative, reason)
+            # What comes up while the reason is typed, or later, is not what it was given for.
+            await self._start(item, context.alternative, Confirmation(0, reason=reason, covers=why.hows))
         elif isinstance(item.steps[0].step.action, Answer):
             await self._answer(item, reason)
         else:

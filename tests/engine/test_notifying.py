@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from migconsole.domain.checklist import Item, Notification, Phase, Section
+from migconsole.domain.checklist import Gate, Item, Notification, Phase, Section
 from migconsole.domain.events import Draft, Kind
 from migconsole.domain.occasions import Occasion
 from migconsole.engine.notifying import FRESH, Notifying, deliver
@@ -160,6 +160,32 @@ async def test_an_optional_line_that_nobody_touched_keeps_no_phase_from_its_end(
     await session.exclude("apply", "nothing to apply")
     await session.notices.settled()
     assert [text.splitlines()[0] for _, _, text in post.sent] == ["phase done: Phase"], "and not the one nobody began"
+
+
+async def test_a_gate_that_is_reached_asks_once_who_has_not_voted(world: World, post: Post) -> None:
+    gates = (Gate("go", "Go for T-0", "apply", ("DBA", "QA")), Gate("never", "Before it all", "undo", ("DBA",)))
+    world.list = replace(world.list, gates=gates, notifications=(Notification(("gate",), "${chat}"),))
+    session = await world.opened()
+    await session.gates.vote("go", "DBA", "go", "AN")
+    await session.notices.settled()
+    post.sent.clear()
+    await session.attest("tell")
+    await session.notices.settled()
+    assert [text.splitlines()[0] for _, _, text in post.sent] == ["gate Go for T-0 is reached, without a vote of QA"]
+    await session.reopen("tell", "once more")
+    await session.attest("tell")
+    await session.notices.settled()
+    assert len(post.sent) == 1
+
+
+async def test_a_gate_with_every_vote_asks_nobody(world: World, post: Post) -> None:
+    gates = (Gate("go", "Go for T-0", "apply", ("DBA",)),)
+    world.list = replace(world.list, gates=gates, notifications=(Notification(("gate",), "${chat}"),))
+    session = await world.opened()
+    await session.gates.vote("go", "DBA", "go", "AN")
+    await session.attest("tell")
+    await session.notices.settled()
+    assert [text.splitlines()[0] for _, _, text in post.sent] == ["gate Go for T-0: DBA says GO"]
 
 
 @pytest.mark.parametrize(

@@ -355,3 +355,18 @@ async def test_a_dump_on_the_server_asks_for_a_reason_before_anything_changes(tm
         await c.press("escape")
         await c.until(lambda: not isinstance(c.app.screen, FormDialog))
         assert c.state("cache") is ItemState.TODO
+
+
+async def test_a_reason_is_for_what_was_seen_when_it_was_typed(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    async with console(world) as c:
+        await c.go("seed")
+        await c.press("o")
+        await c.shown(FormDialog)
+        await c.type("the application is down, and the line before waits for its owner")
+        await c.press("enter")
+        await c.shown(ConfirmDialog)
+        world.database.dumping = ["pg_dump (pid 4711) of backup from local, since 2m"]
+        await c.press("y")
+        await c.until(lambda: "pid 4711" in c.status)
+        assert c.state("seed") is ItemState.TODO

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from textual import events
 from textual.app import ComposeResult
 from textual.content import Content
 from textual.widgets import Button, Input, Static
 
 from migconsole.domain.text import sanitise, sanitise_line
-from migconsole.engine.resolve import Confirmation, Preview
+from migconsole.engine.resolve import NO_OVERRIDE, Confirmation, Preview
 from migconsole.tui import format
 from migconsole.tui.format import Clock
 from migconsole.tui.item_text import DANGER_STYLE, command_text
@@ -49,9 +51,9 @@ def summary(preview: Preview, width: int) -> Content:
 class RunDialog(Dialog[Confirmation]):
     """What both tiers share: the summary, as wide as its command needs."""
 
-    def __init__(self, title: str, preview: Preview, clock: Clock, *, reason: str = "", danger: bool) -> None:
+    def __init__(self, title: str, preview: Preview, clock: Clock, *, override: Confirmation, danger: bool) -> None:
         super().__init__(title, "", clock, danger=danger)
-        self._preview, self._reason = preview, reason
+        self._preview, self._override = preview, override
         if any(len(line) > _NARROW for line in preview.text.split("\n")):
             self.add_class("wide")
 
@@ -71,8 +73,8 @@ class RunDialog(Dialog[Confirmation]):
 class ConfirmDialog(RunDialog):
     """Tier 1: ``y`` accepts after the dead time; Cancel has the focus; Enter, click and held keys never accept."""
 
-    def __init__(self, preview: Preview, clock: Clock, *, reason: str = "") -> None:
-        super().__init__("Run this?", preview, clock, reason=reason, danger=preview.danger.rank > 1)
+    def __init__(self, preview: Preview, clock: Clock, *, override: Confirmation = NO_OVERRIDE) -> None:
+        super().__init__("Run this?", preview, clock, override=override, danger=preview.danger.rank > 1)
 
     def answers(self) -> ComposeResult:
         """Only a way back; the way on is a key."""
@@ -90,7 +92,7 @@ class ConfirmDialog(RunDialog):
         if event.key == "y":
             event.stop()
             if self.takes("y"):
-                self.dismiss(Confirmation(1, reason=self._reason))
+                self.dismiss(replace(self._override, tier=1))
 
     def on_button_pressed(self) -> None:
         """Cancel."""
@@ -100,8 +102,8 @@ class ConfirmDialog(RunDialog):
 class TypedDialog(RunDialog):
     """Tier 2: the name the *server* reports is typed; anything else, and any unmet precondition, does not accept."""
 
-    def __init__(self, preview: Preview, clock: Clock, *, reason: str = "") -> None:
-        super().__init__("This destroys data", preview, clock, reason=reason, danger=True)
+    def __init__(self, preview: Preview, clock: Clock, *, override: Confirmation = NO_OVERRIDE) -> None:
+        super().__init__("This destroys data", preview, clock, override=override, danger=True)
 
     def answers(self) -> ComposeResult:
         """What must be typed, where, and whether it is right."""
@@ -138,4 +140,4 @@ class TypedDialog(RunDialog):
     def on_input_submitted(self) -> None:
         """Accept only the exact name."""
         if self._judge() and self.takes("enter"):
-            self.dismiss(Confirmation(2, typed=self._preview.target_name, reason=self._reason))
+            self.dismiss(replace(self._override, tier=2, typed=self._preview.target_name))

@@ -46,6 +46,31 @@ POSITIONAL = {"prove": "backup", "notify": "text", "http": "address"}
 KEPT = {"backup": ("max_age",), "prove": ("max_age", "accept"), "restore": ("prefer", "boxes")}
 """Arguments that are the console's own, no options of the command: what the gate goes by, the wizard's preference."""
 
+_RETURN = (
+    "backup",
+    "script",
+    "keep_failed",
+    "old_app",
+    "jobs",
+    "disk_free",
+    "last_resort",
+    "no_verify",
+    "verify_limit",
+)
+_FOREIGN = ("by", "take", "verify", "verify_sql", "expect", "back", "precondition")
+ARGUMENTS: Mapping[str, tuple[str, ...]] = {
+    "backup": ("directory", "jobs", "hash", *KEPT["backup"]),
+    "prove": ("backup", "keep_armed", "jobs", "max_lag", "disk_free", "rewrites", "give_up_armed", *_FOREIGN)
+    + KEPT["prove"],
+    "review": ("directory", "tool", "schema"),
+    "lint": ("directory", "tool", "schema", "built_in"),
+    "restore": ("strategy", "reason", "by", *_RETURN, *KEPT["restore"]),
+    "drill": ("directory", "jobs", "keep_backup", "disk_free"),
+    "notify": ("text", "title", "to", "url_from"),
+    "http": ("address", "expect_status", "expect_body", "expect_not_body", "method", "timeout"),
+}
+"""What a job takes in a checklist. A name that is none would otherwise be found out when the command is run, at T-0."""
+
 
 class ArgumentsError(ValueError):
     """Arguments of a job that cannot be written on a command line; the message says which."""
@@ -54,8 +79,8 @@ class ArgumentsError(ValueError):
 def command_line(job: str, arguments: Mapping[str, Any], *, run: str) -> list[str]:
     """The words after ``python -m migconsole`` for a job: its command, its options, and the run that it belongs to.
 
-    ``{jobs: 2, keep_armed: true, tables: [a, b]}`` become ``--jobs 2 --keep-armed --tables a --tables b``; false
-    becomes ``--no-…``, an empty text or null is left out, a mapping gives ``--name key=value`` for each entry.
+    ``{jobs: 2, keep_armed: true, tables: [a, b]}`` become ``--jobs 2 --keep-armed --tables a --tables b``; false, an
+    empty text or null is left out, a mapping gives ``--name key=value`` for each entry.
 
     >>> command_line("backup", {"directory": "./backups", "jobs": 2}, run="/runs/x")
     ['backup', '--directory', './backups', '--jobs', '2', '--run', '/runs/x']
@@ -74,10 +99,10 @@ def command_line(job: str, arguments: Mapping[str, Any], *, run: str) -> list[st
 
 def _option(job: str, name: str, value: Any) -> Iterator[str]:
     option = "--" + str(name).replace("_", "-")
-    if value is None or value == "":
+    if value is None or value is False or value == "":
         return
-    if isinstance(value, bool):
-        yield option if value else f"--no-{option[2:]}"
+    if value is True:
+        yield option
     elif isinstance(value, Mapping):
         for key, inner in value.items():
             yield from (option, f"{key}={_word(job, name, inner)}")

@@ -321,6 +321,8 @@ gates:
         ("- {item: A, run: ls, env: {X: '${dri}'}}", "env.X: ${dri} is not declared"),
         ("- {item: A, run: ls, env: {PGHOST: x}}", "PGHOST is set from the target and cannot be changed"),
         ("- {item: A, backup: {directory: '${dri}'}}", "backup.directory: ${dri} is not declared"),
+        ("- {item: A, prove: {keep: armed}}", "prove.keep: prove has no argument “keep” (did you mean “keep_armed”?)"),
+        ("- {item: A, drill: {x: 1}}", "drill has no argument “x”; it takes directory, jobs, keep_backup, disk_free"),
         ("- {item: A, hook: hok}", "“hok” is not declared under variables (did you mean “hook”?)"),
         ("- {item: A, hook: [hok, x]}", "hook[0]: “hok” is not declared"),
         ("- {item: A, hook: []}", "hook: expected text or a list of a variable and arguments"),

@@ -7,11 +7,13 @@ import re
 import signal
 import subprocess
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from migconsole import __version__
 from migconsole.cli import cli
+from migconsole.demo.server import EmbeddedServer
 from tests.e2e.pty import PROGRAM, Console
 
 Open = Callable[..., Console]
@@ -98,6 +100,28 @@ def test_exit_codes(arguments: tuple[str, ...], code: int, said: str | None) -> 
         assert done.stderr == ""
     else:
         assert said in done.stderr
+
+
+def test_check_finds_words_that_a_check_does_not_have_and_queries_of_tripwires(
+    tmp_path: Path, server: EmbeddedServer
+) -> None:
+    text = """
+checklist: T
+phases: [{phase: P, at: T-0, sections: [{section: S, items: [
+  {item: Disk, check: {name: disk_free, faktor: 3}, expect: {freee: "> 1GB"}}]}]}]
+tripwires:
+  - {tripwire: Orders vanish, sql: SELECT count(*) FROM no_such_orders, expect: {value: "> 0"}}
+"""
+    path = tmp_path / "mine.yaml"
+    path.write_text(text, "utf-8")
+    found = run("check", str(path))
+    assert found.returncode == 2
+    assert "the check disk_free has no argument “faktor” (did you mean “factor”?)" in found.stdout
+    assert "the check disk_free has no value “freee” (did you mean “free”?)" in found.stdout
+    path.write_text(text.replace("faktor", "factor").replace("freee", "free"), "utf-8")
+    found = run("check", str(path), "--target", server.url())
+    assert found.returncode == 1
+    assert 'Orders vanish: The server refused the statement relation "no_such_orders" does not exist' in found.stdout
 
 
 def test_a_bad_url_is_refused_without_a_piece_of_its_password() -> None:

@@ -11,6 +11,7 @@ from migconsole.adapters.checklists.index import Path, Report
 from migconsole.adapters.checklists.problems import suggest
 from migconsole.adapters.checklists.reader import core
 from migconsole.domain.checklist import Action, Answer, Check, Danger, Job, Manual, Run, Sql, Step
+from migconsole.domain.commands import ARGUMENTS
 from migconsole.domain.expectation import RUN_KEYS, SQL_KEYS, Condition, Expectation, ExpectationError, parse_condition
 from migconsole.domain.patterns import PatternError, compile_pattern
 from migconsole.domain.sql import query_problem
@@ -114,7 +115,15 @@ class StepReader:
             return self._check(model.check or {}, (*path, "check"))
         if name == "answer" and model.answer is not None:
             return self._answer(model.answer, (*path, "answer"))
-        return Job(name, core(getattr(model, name))) if name else Manual()
+        return self._job(name, core(getattr(model, name)), (*path, name)) if name else Manual()
+
+    def _job(self, name: str, arguments: dict[str, Any], path: Path) -> Action:
+        known = ARGUMENTS[name]
+        for argument in arguments:
+            if argument not in known:
+                near = suggest(argument, known) or f"; it takes {', '.join(known)}"
+                self._report((*path, argument), f"{name} has no argument “{argument}”{near}", key=True)
+        return Job(name, arguments)
 
     def _hook(self, words: tuple[str, ...], path: Path) -> Action:
         if words[0] not in self._variables:

@@ -89,7 +89,8 @@ async def _sign(state_dir: str | None, run_name: str | None, form: str, given: d
             await signing.sign(given["role"], name, given["signature"], wired.seen(signing, recorder, given["seen"]))
         elif given["refuse"]:
             await signing.refuse(given["role"], name, given["refuse"])
-        if given["close"]:
+        # The last signature closes by itself.
+        if given["close"] and not (given["signature"] and recorder.run.life.closed):
             await signing.close()
         if form == "json":
             return json.dumps(wired.data(signing, recorder), indent=2, ensure_ascii=True)

@@ -62,8 +62,9 @@ def seen(signing: Signing, recorder: Recorder, digest: str) -> int:
     deviations = signing.deviations()
     if not deviations or signing.refusal():
         return 0
+    count = "1 deviation stands, and has" if len(deviations) == 1 else f"{len(deviations)} deviations stand, and have"
     raise StoppedError(
-        f"{len(deviations)} deviations stand, and have to be seen before anybody signs",
+        f"{count} to be seen before anybody signs",
         "\n".join(_deviation(entry).strip() for entry in deviations),
         f"Sign again with --seen {recorder.run.head_hash[:16]}",
     )

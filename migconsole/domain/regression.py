@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from migconsole.domain.fingerprint import fingerprint
 from migconsole.domain.readings import Level
 from migconsole.domain.snapshots import Span, breaks, resets, started
-from migconsole.domain.windows import Key, Statement, Window
+from migconsole.domain.windows import Key, Statement, Window, together
 from migconsole.domain.workload import Metric, metrics, scan_clue
 
 
@@ -92,6 +92,7 @@ class Comparison:
 
     ``regressed`` and ``improved`` have the greatest impact first; ``steady`` are judged and as they were. ``notes`` are
     what a reader must know. ``judged`` counts the statements with a verdict: without any there is none on the whole.
+    ``own`` are migconsole's own statements on both sides: in no list, no verdict and no share of the time.
     """
 
     before: Span
@@ -105,6 +106,7 @@ class Comparison:
     metrics: tuple[Metric, ...] = ()
     notes: tuple[str, ...] = ()
     void: str = ""
+    own: tuple[Window, Window] = (Window(0.0), Window(0.0))
 
     @property
     def judged(self) -> int:
@@ -132,7 +134,8 @@ def compare(before: Span, after: Span, rules: Rules = RULES) -> Comparison:
     """Compare two windows: the load first, then every statement that can be found on both sides."""
     void = _void(before, after)
     notes = [*before.notes, *after.notes, *resets(before.end, after.begin or after.end)]
-    first, second = before.statements(), after.statements()
+    numbers = before.own() | after.own()
+    (first, own_before), (second, own_after) = before.apart(numbers), after.apart(numbers)
     notes += [f"baseline: {problem}" for problem in first.problems if before.begin is not None]
     notes += [f"since then: {problem}" for problem in second.problems]
     warm = _warming(after, rules)
@@ -164,6 +167,7 @@ def compare(before: Span, after: Span, rules: Rules = RULES) -> Comparison:
         found,
         tuple(notes),
         void,
+        (own_before, own_after),
     )
 
 
@@ -249,7 +253,7 @@ def _match(
             pairs.append((old, statement, BY_ID))
             used.add(old.key)
         elif alike:
-            pairs.append((_together(alike), statement, BY_TEXT))
+            pairs.append((together(alike), statement, BY_TEXT))
             used.update(one.key for one in alike)
         elif statement.key in hidden:
             continue  # it is listed already, with the baseline's reason
@@ -260,24 +264,6 @@ def _match(
     lost = {one.key for one in second.incomparable}
     vanished = [one for one in first.statements if one.key not in used and one.key not in lost]
     return pairs, new, vanished, unknown
-
-
-def _together(alike: Iterable[Statement]) -> Statement:
-    """Several numbers of one text as one statement: what one number would have counted."""
-    those = list(alike)
-    if len(those) == 1:
-        return those[0]
-    calls, total = sum(one.calls for one in those), sum(one.total for one in those)
-    mean = total / calls
-    squares = sum(one.calls * (one.deviation**2 + one.mean**2) for one in those)
-    counters = {name: _sum(one.counters.get(name) for one in those) for name in those[0].counters}
-    deviation = math.sqrt(max(squares / calls - mean * mean, 0.0))
-    return replace(those[0], calls=calls, total=total, mean=mean, deviation=deviation, counters=counters)
-
-
-def _sum(values: Iterable[float | None]) -> float | None:
-    known = list(values)
-    return None if None in known else sum(value for value in known if value is not None)
 
 
 def _few(old: Statement, now: Statement, rules: Rules) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from migconsole.domain.own_statements import own_numbers
 from migconsole.domain.readings import Quality, Reading
 from migconsole.domain.windows import Window, window
 
@@ -91,7 +92,18 @@ class Span:
         return breaks(self.begin, self.end) if self.begin is not None else ()
 
     def statements(self) -> Window:
-        """What the statements did."""
+        """What the statements did, without our own."""
+        return self.apart(self.own())[0]
+
+    def own(self) -> frozenset[str]:
+        """The numbers of our own statements, as far as their texts were read."""
+        return own_numbers(self.texts())
+
+    def apart(self, own: Collection[str]) -> tuple[Window, Window]:
+        """What the statements did: the application's, and those with the numbers in ``own``."""
+        return self._window().apart(own)
+
+    def _window(self) -> Window:
         after = self.end.row(HEALTH)
         if self.begin is None:
             return window((), self.end.rows(STATEMENTS), self.seconds, health_before=after, health_after=after)

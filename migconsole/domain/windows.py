@@ -7,8 +7,8 @@ nor a reset. Whatever breaks the counters in between (a reset, evictions, a rest
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 Row = Mapping[str, Any]
@@ -58,6 +58,7 @@ class Window:
     """The statements of a window, the most time first. ``seconds`` is its length.
 
     ``problems`` say what makes the whole of it doubtful; ``vanished`` were there at the beginning and are no longer.
+    ``whole`` are the milliseconds of all statements where some are looked at apart, so that shares are of one whole.
     """
 
     seconds: float
@@ -65,11 +66,30 @@ class Window:
     incomparable: tuple[Incomparable, ...] = ()
     vanished: tuple[Key, ...] = ()
     problems: tuple[str, ...] = field(default=())
+    whole: float = 0.0
 
     @property
     def total(self) -> float:
         """Milliseconds of all statements together."""
         return sum(statement.total for statement in self.statements)
+
+    @property
+    def count(self) -> int:
+        """How many statements there are, comparable or not."""
+        return len(self.statements) + len(self.incomparable)
+
+    def apart(self, numbers: Collection[str]) -> tuple[Window, Window]:
+        """Without the statements of these numbers, and those alone."""
+        return self._of(lambda key: key[3] not in numbers), self._of(lambda key: key[3] in numbers)
+
+    def _of(self, kept: Callable[[Key], bool]) -> Window:
+        return replace(
+            self,
+            statements=tuple(one for one in self.statements if kept(one.key)),
+            incomparable=tuple(one for one in self.incomparable if kept(one.key)),
+            vanished=tuple(key for key in self.vanished if kept(key)),
+            whole=self.whole or self.total,
+        )
 
 
 def window(
@@ -158,3 +178,21 @@ def _growth(start: Row | None, row: Row, name: str) -> float | None:
         return None
     growth: float = after - before
     return growth
+
+
+def together(alike: Iterable[Statement]) -> Statement:
+    """Several statements, at least one, as one: what one number would have counted, under the first one's."""
+    those = list(alike)
+    if len(those) == 1:
+        return those[0]
+    calls, total = sum(one.calls for one in those), sum(one.total for one in those)
+    mean = total / calls
+    squares = sum(one.calls * (one.deviation**2 + one.mean**2) for one in those)
+    counters = {name: _summed(one.counters.get(name) for one in those) for name in those[0].counters}
+    deviation = math.sqrt(max(squares / calls - mean * mean, 0.0))
+    return replace(those[0], calls=calls, total=total, mean=mean, deviation=deviation, counters=counters)
+
+
+def _summed(values: Iterable[float | None]) -> float | None:
+    known = list(values)
+    return None if None in known else sum(value for value in known if value is not None)

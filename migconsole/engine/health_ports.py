@@ -65,8 +65,8 @@ class HealthProbes(Protocol):
     def retry(self) -> None:
         """Forget remembered refusals."""
 
-    async def texts(self, identifiers: Sequence[str]) -> Mapping[str, str]:
-        """Statement texts by queryid, as far as they are known."""
+    async def texts(self, identifiers: Sequence[str], counted: Sequence[str]) -> Mapping[str, str]:
+        """Texts by queryid of these statements and of our own among all that are counted, as far as they are known."""
 
     def spent(self, seconds: float) -> None:
         """Count what the server did for the checklist's own questions as the monitor's cost."""

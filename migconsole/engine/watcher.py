@@ -190,7 +190,8 @@ class Watcher:
     async def _texts(self, reading: Reading) -> None:
         """Keep the texts of the statements that matter, so that screens need no session of their own."""
         rows = sorted(reading.rows, key=lambda row: row.get("total_ms") or 0.0, reverse=True)
-        texts = await self._probes.texts([str(row["queryid"]) for row in rows[:TEXTS]])
+        numbers = [str(row["queryid"]) for row in rows]
+        texts = await self._probes.texts(numbers[:TEXTS], numbers)
         if texts:
             kept = tuple({"queryid": number, "query": text} for number, text in sorted(texts.items()))
             await self._take([Reading(TEXTS_PROBE, self._clock(), 0.0, Quality.OK, kept)])

@@ -152,9 +152,9 @@ class TargetProbes:
     async def _found(self, find: Callable[[], Awaitable[Tables | None]]) -> None:
         self._tables = await find()
 
-    async def texts(self, identifiers: Sequence[str]) -> Mapping[str, str]:
+    async def texts(self, identifiers: Sequence[str], counted: Sequence[str]) -> Mapping[str, str]:
         """Statement texts."""
-        return await self._probes.texts(identifiers)
+        return await self._probes.texts(identifiers, counted)
 
     def spent(self, seconds: float) -> None:
         """What else was asked of the server in the monitor's name."""

@@ -80,7 +80,7 @@ class Probes:
     def retry(self) -> None:
         self.retried += 1
 
-    async def texts(self, identifiers: Sequence[str]) -> Mapping[str, str]:
+    async def texts(self, identifiers: Sequence[str], counted: Sequence[str]) -> Mapping[str, str]:
         return {number: f"SELECT {number}" for number in identifiers}
 
     def spent(self, seconds: float) -> None:

@@ -19,10 +19,12 @@ import asyncpg
 from migconsole.adapters.postgres import metering
 from migconsole.adapters.postgres.failures import FAILURES, connecting, pooler_error, too_old
 from migconsole.adapters.postgres.queries import OLDEST, load
+from migconsole.domain.own_statements import signed
 from migconsole.domain.target import Target
 from migconsole.errors import UsageError
 
 _NUMBERS = itertools.count(1)
+_PID = signed("SELECT pg_backend_pid()")
 
 Connection = Any
 """An ``asyncpg.Connection``; the library has no types."""
@@ -129,7 +131,7 @@ async def _prove_direct(connection: Connection, target: Target) -> None:
     if version.major < OLDEST // 10_000:
         raise too_old(f"{version.major}.{version.minor}")
     try:
-        backend = await connection.fetchval("SELECT pg_backend_pid()")
+        backend = await connection.fetchval(_PID)
     except FAILURES as error:
         raise connecting(error, target) from None
     if backend != connection.get_server_pid():

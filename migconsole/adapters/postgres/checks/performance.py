@@ -9,6 +9,7 @@ from typing import Any
 
 from migconsole.adapters.postgres.checks import response, windows
 from migconsole.adapters.postgres.checks.base import Findings, Probe, check, counted, duration, number
+from migconsole.domain.own_statements import left_out
 from migconsole.domain.quantities import format_duration
 from migconsole.domain.readings import Level
 from migconsole.domain.regression import Comparison
@@ -193,6 +194,8 @@ def _note(found: Findings, span: Span) -> None:
     found.note(f"statements of {format_duration(span.seconds)}")
     for note in span.notes:
         found.note(note)
+    if own := left_out(span.apart(span.own())[1]):
+        found.note(own)
 
 
 async def running(probe: Probe, found: Findings, limit: float) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from migconsole.adapters.postgres.checks.base import Findings, Probe, check, duration, number, text
 from migconsole.adapters.postgres.connect import Connection, Purpose, connect, quoted, retire
+from migconsole.domain.own_statements import signed
 from migconsole.domain.sql import query_problem
 from migconsole.engine.ports import CheckResult
 from migconsole.errors import MigconsoleError, UsageError
@@ -27,6 +28,7 @@ FLOOR = 0.005
 """Seconds below which no factor counts: nobody notices, and a busy machine makes it."""
 
 CONNECTING, TRIVIAL = "connect", "trivial"
+_TRIVIAL = signed("SELECT 1")
 
 _VALUES = {
     "connect": "seconds to open a session, median",
@@ -85,7 +87,7 @@ async def measure(probe: Probe, statement: str = "") -> dict[str, tuple[float, .
             connection = await connect(probe.target, purpose, run=probe.run)
             connects.append(time.perf_counter() - began)
         opened: Any = connection
-        trivial = await _timed(lambda: opened.fetchval("SELECT 1"))
+        trivial = await _timed(lambda: opened.fetchval(_TRIVIAL))
         measured = {CONNECTING: tuple(connects), TRIVIAL: trivial}
         if statement:
             measured[key_of(statement)] = await _timed(lambda: opened.fetch(statement))

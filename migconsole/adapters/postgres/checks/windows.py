@@ -8,6 +8,7 @@ from contextlib import suppress
 
 from migconsole.adapters.postgres.checks.base import Findings, Probe
 from migconsole.adapters.postgres.probes.capture import capture
+from migconsole.domain.own_statements import left_out
 from migconsole.domain.quantities import format_duration
 from migconsole.domain.readings import Level
 from migconsole.domain.regression import Change, Comparison, compare
@@ -134,6 +135,8 @@ def told(found: Findings, comparison: Comparison) -> None:
     if comparison.void:
         found.unknown(comparison.void)
         return
+    if own := left_out(comparison.own[1]):
+        found.note(own)
     for change in comparison.regressed[:LISTED]:
         (found.bad if change.level is Level.CRITICAL else found.unknown)(_slower(change))
         if change.clue:

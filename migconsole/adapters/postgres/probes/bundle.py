@@ -14,6 +14,8 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
+from migconsole.domain.own_statements import MARK
+
 _PARAMETER = re.compile(r"\$(\d+)")
 
 _ROWS = "ARRAY(SELECT part FROM (\n{}\n) part)"
@@ -55,7 +57,7 @@ class Bundle:
         for part in self.parts:
             pieces += ["clock_timestamp()", _ROWS.format(_counting_on(part.text.strip(), before))]
             before += part.parameters
-        return ", ".join(["SELECT 0 AS bundle", *pieces, "clock_timestamp()"])
+        return ", ".join([f"SELECT {MARK} 0 AS bundle", *pieces, "clock_timestamp()"])
 
     def answered(self, values: Sequence[Any], took: float, way: float) -> dict[str, Answered]:
         """The parts of the statement's only row, which ``took`` milliseconds; the least ``way`` is known.

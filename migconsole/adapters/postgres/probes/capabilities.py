@@ -13,11 +13,10 @@ from functools import cache
 from importlib.resources import files
 
 from migconsole.adapters.postgres.connect import Connection
+from migconsole.adapters.postgres.queries import sent
 
 _FILE = re.compile(r"([a-z_]+?)(?:_(\d{6}))?\.sql")
 _NEEDS = re.compile(r"^-- needs: (.+)$", re.MULTILINE)
-_COMMENT = re.compile(r"^--.*\n", re.MULTILINE)
-"""Comments stay here: every backend's statement is shown to somebody."""
 _EXTENSION = "{extension}"
 
 
@@ -68,7 +67,7 @@ def variants() -> dict[str, tuple[Variant, ...]]:
         if match:
             text = entry.read_text(encoding="utf-8")
             needs = _NEEDS.search(text)
-            variant = Variant(int(match[2] or 0), tuple(needs[1].split()) if needs else (), _COMMENT.sub("", text))
+            variant = Variant(int(match[2] or 0), tuple(needs[1].split()) if needs else (), sent(text))
             found.setdefault(match[1], []).append(variant)
     return {name: tuple(sorted(those, key=lambda one: -one.since)) for name, those in found.items()}
 

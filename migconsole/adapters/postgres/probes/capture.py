@@ -26,7 +26,8 @@ async def capture(target: Target, run: str = "", *, clock: Callable[[], float] =
         for name in PROBES:
             readings[name] = await probes.run_probe(name)
         rows = sorted(readings[STATEMENTS].rows, key=lambda row: row.get("total_ms") or 0.0, reverse=True)
-        texts = await probes.texts([str(row["queryid"]) for row in rows[:TEXT_COUNT]])
+        numbers = [str(row["queryid"]) for row in rows]
+        texts = await probes.texts(numbers[:TEXT_COUNT], numbers)
         kept = tuple({"queryid": number, "query": text} for number, text in sorted(texts.items()))
         readings[TEXTS] = Reading(TEXTS, clock(), 0.0, Quality.OK, kept)
         return Snapshot(readings[STATEMENTS].at, readings)

@@ -94,9 +94,9 @@ class Probes:
         """Let a probe compare with its next reading instead of its first one."""
         self._shared.memory.pop(name, None)
 
-    async def texts(self, queryids: Iterable[str]) -> Mapping[str, str]:
-        """Texts of statements; cached, and loaded at most once in five minutes."""
-        return await self.probe.texts(queryids)
+    async def texts(self, queryids: Iterable[str], counted: Iterable[str] = ()) -> Mapping[str, str]:
+        """Texts of these statements and of our own among all that are ``counted``; loaded once in five minutes."""
+        return await self.probe.texts(queryids, counted)
 
     def spent(self, seconds: float) -> None:
         """Count time of the server that was not spent through these sessions as the monitor's."""

@@ -25,6 +25,7 @@ from migconsole.adapters.postgres.probes.refusals import MISSING, RefusedSourceE
 from migconsole.adapters.postgres.probes.shaping import Pass
 from migconsole.adapters.postgres.probes.sources import SOURCES
 from migconsole.adapters.postgres.probes.state import Shared
+from migconsole.domain.own_statements import signed
 from migconsole.domain.readings import Quality, Reading
 from migconsole.domain.text import sanitise_line
 from migconsole.errors import MigconsoleError
@@ -38,16 +39,15 @@ CLIENT_FACTOR = 1.5
 
 MOST_OPENED = 2_000
 """Relations a session may have opened before it is opened anew: the server keeps what it knows of each."""
-_SETTINGS = """SELECT set_config('lock_timeout', $1, false), set_config('max_parallel_workers_per_gather', '0', false),
-       CASE WHEN current_setting('transaction_timeout', true) IS NOT NULL
-            THEN set_config('transaction_timeout', '20s', false) END"""
-_DEADLOCK = "SELECT extract(epoch FROM current_setting('deadlock_timeout')::interval)::float8"
-_LIMIT = "SELECT set_config('statement_timeout', $1, false)"
-_NOTHING = "SELECT"
+_SETTINGS = signed("""SELECT set_config('lock_timeout', $1, false),
+       set_config('max_parallel_workers_per_gather', '0', false), CASE WHEN current_setting('transaction_timeout', true)
+       IS NOT NULL THEN set_config('transaction_timeout', '20s', false) END""")
+_DEADLOCK = signed("SELECT extract(epoch FROM current_setting('deadlock_timeout')::interval)::float8")
+_LIMIT = signed("SELECT set_config('statement_timeout', $1, false)")
+_NOTHING = signed("SELECT")
 """A statement without columns: what it takes is the way to the server and back, and nothing else."""
 
-FIRST_TRIPS = 5
-TRIPS = 30
+FIRST_TRIPS, TRIPS = 5, 30
 """Measurements over which the shortest way to the server is known."""
 
 WAY_INTERVAL = 10.0

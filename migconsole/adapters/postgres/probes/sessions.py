@@ -22,6 +22,7 @@ from migconsole.adapters.postgres.probes.session import CLIENT_FACTOR, Session
 from migconsole.adapters.postgres.probes.shaping import Pass
 from migconsole.adapters.postgres.probes.sources import SOURCES
 from migconsole.adapters.postgres.probes.state import Shared
+from migconsole.domain.own_statements import MARK, WITHIN, is_own, marked, signed
 from migconsole.errors import TargetError
 
 NAMES_INTERVAL = 10.0
@@ -38,8 +39,11 @@ _NUMBERS = ("oid", "table_oid", "duplicate_oid")
 _BUSY = (asyncpg.LockNotAvailableError, asyncpg.QueryCanceledError, asyncpg.InsufficientPrivilegeError)
 
 
-_HOLDER = """SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1
+_TRY = signed("SELECT pg_try_advisory_lock($1)")
+_HOLDER = marked(
+    """SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1
                 AND classid::bigint = ($1::bigint >> 32) & 4294967295 AND objid::bigint = $1::bigint & 4294967295"""
+)
 
 
 PULSE = tuple(probe for probe in PROBES if probe.tier is Tier.PULSE)
@@ -80,7 +84,7 @@ class PulseSession(Session):
                 return ""
             try:
                 async with asyncio.timeout(1.0):
-                    if await connection.fetchval("SELECT pg_try_advisory_lock($1)", key):
+                    if await connection.fetchval(_TRY, key):
                         self._holds_on = connection
                         return ""
                     holder = await connection.fetchval(_HOLDER, key)
@@ -182,6 +186,8 @@ class ProbeSession(Session):
         self._watched_due = 0.0
         self._watched_for: tuple[str, ...] = ()
         self._texts: dict[str, str] = {}
+        self._own: dict[str, str] = {}
+        self._judged: frozenset[str] = frozenset()
         self._texts_due = 0.0
         self._texts_loads = 0
 
@@ -244,27 +250,36 @@ class ProbeSession(Session):
             except FAILURES as error:
                 await self._failed(f"The session in the target ended ({type(error).__name__})")
 
-    async def texts(self, queryids: Iterable[str]) -> Mapping[str, str]:
-        """Texts of statements, as far as they are known; loaded rarely, because the server reads all for each."""
+    async def texts(self, queryids: Iterable[str], counted: Iterable[str] = ()) -> Mapping[str, str]:
+        """Texts of these statements and of all that are our own, as far as they are known.
+
+        They are loaded rarely, because the server reads all of them for each. ``counted`` are the numbers of all
+        statements: a new one may be our own, which only its text tells.
+        """
         wanted = list(dict.fromkeys(queryids))
+        every = frozenset((*wanted, *counted))
         missing = [one for one in wanted if one not in self._texts]
-        if missing and (time.monotonic() >= self._texts_due or self._texts_loads < FIRST_TEXTS) and self.standing:
+        due = time.monotonic() >= self._texts_due or self._texts_loads < FIRST_TEXTS
+        if (missing or not every <= self._judged) and due and self.standing:
             self._texts_loads += 1
             self._texts_due = time.monotonic() + TEXTS_INTERVAL
-            await self._load_texts(missing)
-        return {one: self._texts[one] for one in wanted if one in self._texts}
+            await self._load_texts(missing, every)
+        return self._own | {one: self._texts[one] for one in wanted if one in self._texts}
 
     async def _fetch_texts(self, queryids: list[str]) -> list[Any]:
         statement = await self._statement(await self._opened(), "statement_texts")
         await self._limit_to(2.0)
-        rows: list[Any] = await statement.fetch(queryids)
+        rows: list[Any] = await statement.fetch(queryids, MARK, WITHIN)
         return rows
 
-    async def _load_texts(self, queryids: list[str]) -> None:
+    async def _load_texts(self, queryids: list[str], every: frozenset[str]) -> None:
         async with self._lock:
             try:
                 rows = await self._leavable(self._fetch_texts(queryids))
-                self._texts.update((row["queryid"], self._shared.masking.query(row["query"])) for row in rows)
+                found = {row["queryid"]: self._shared.masking.query(row["query"]) for row in rows}
+                self._own = {number: text for number, text in found.items() if is_own(text)}
+                self._texts.update((number, found[number]) for number in queryids if number in found)
+                self._judged = every
             except (RefusedSourceError, TargetError):
                 return
             except FAILURES as error:

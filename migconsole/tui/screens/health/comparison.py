@@ -7,8 +7,10 @@ from typing import Any
 
 from migconsole.domain.readings import Level
 from migconsole.domain.regression import Alone, Change, Comparison, Unknown, compare
+from migconsole.domain.windows import together
 from migconsole.engine import comparing
 from migconsole.tui import format
+from migconsole.tui.screens.health import queries
 from migconsole.tui.screens.health.sheets import LEVEL_STYLES, Look, key_of
 from migconsole.tui.widgets.health_sheet import Column as C
 from migconsole.tui.widgets.health_sheet import Row, Sheet, Source
@@ -106,9 +108,12 @@ def statements(look: Look) -> Sheet:
         f"{len(found.regressed)} slower, {len(found.improved)} faster, {len(found.steady)} as before,"
         f" {len(found.new)} new, {len(found.vanished)} vanished, {len(found.unknown)} cannot be compared"
     )
-    notes = (f"VOID: {found.void}",) if found.void else (counts,)
+    notes: tuple[str, ...] = (f"VOID: {found.void}",) if found.void else (counts,)
+    own = _own(found)
     empty = "no statement changed" if found.judged else "no statement was called often enough on both sides"
-    return Sheet("Statements", _STATEMENTS, tuple(rows), _SOURCES, readings, None, empty, notes, look.phase)
+    if own and not rows:
+        notes = (*notes, empty)
+    return Sheet("Statements", _STATEMENTS, (*rows, *own), _SOURCES, readings, None, empty, notes, look.phase)
 
 
 def _change(one: Change, verdict: str, style: str) -> Row:
@@ -145,6 +150,26 @@ def _unknown(one: Unknown) -> Row:
     text = one.text or f"(text not read; id {one.key[3]})"
     values: dict[str, Any] = {"verdict": "not comparable", "text": text, "query": one.text, "why": one.reason}
     return Row(f"? {_key(one.key)} {one.reason}", values, "$muted", marks=_without(values))
+
+
+def _own(found: Comparison) -> tuple[Row, ...]:
+    """Our own statements since the migration as one row, in which they are listed: they have no verdict."""
+    before, own = found.own
+    if not own.statements:
+        return ()
+    now = together(own.statements)
+    texts = found.before.texts() | found.after.texts()
+    values: dict[str, Any] = {
+        "verdict": "left out",
+        "text": queries.own_name(own),
+        "query": "\n".join(queries.own_line(one, texts) for one in own.statements),
+        "after": now.mean,
+        "impact": own.total / own.whole if own.whole else None,
+        "calls": now.calls,
+    }
+    if before.statements:
+        values["before"] = together(before.statements).mean
+    return (Row(queries.OWN, values, "$muted", marks=_without(values)),)
 
 
 def _without(values: dict[str, Any]) -> dict[str, str]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
+from migconsole.domain.own_statements import own_numbers
 from migconsole.domain.readings import Reading
-from migconsole.domain.windows import Incomparable, Statement, Window, window
+from migconsole.domain.windows import Incomparable, Statement, Window, together, window
 from migconsole.tui import format
 from migconsole.tui.screens.health.sheets import Look, key_of, rows_of
 from migconsole.tui.widgets.health_sheet import Column as C
@@ -14,6 +16,12 @@ from migconsole.tui.widgets.health_sheet import Row, Sheet, Source
 
 TEXTS = "statement_texts"
 """The readings in which the watcher keeps statement texts by queryid."""
+
+OWN = "migconsole's own"
+"""The key of the row of our own statements."""
+
+_OWN_TEXT = 300
+"""Characters of each of them that are listed."""
 
 _SHORTEST = 5.0
 """Seconds between two samples below which there is no window."""
@@ -68,16 +76,17 @@ def queries(look: Look) -> Sheet:
         )
     before = rows_of(look.source.before("pgss_health", earlier.at))
     after = rows_of(readings["pgss_health"])
-    found = window(
+    texts = {str(row.get("queryid")): row.get("query") for row in rows_of(look.source.latest(TEXTS))}
+    found, own = window(
         earlier.rows,
         later.rows,
         later.at - earlier.at,
         health_before=before[0] if before else None,
         health_after=after[0] if after else None,
-    )
-    texts = {str(row.get("queryid")): row.get("query") for row in rows_of(look.source.latest(TEXTS))}
+    ).apart(own_numbers(texts))
     rows = [_row(statement, found, texts) for statement in found.statements]
     rows += [_incomparable(one, texts) for one in found.incomparable]
+    rows += _own(own, texts)
     return Sheet(
         f"Statements in {format.duration(found.seconds)}",
         _COLUMNS,
@@ -120,7 +129,7 @@ def _row(statement: Statement, found: Window, texts: Mapping[str, Any]) -> Row:
     counters, queryid = statement.counters, statement.key[3]
     read, hit = counters.get("blocks_read"), counters.get("blocks_hit")
     temp = _sum(counters.get("temp_read"), counters.get("temp_written"))
-    total = found.total
+    total = found.whole
     values = {
         "text": _text(queryid, texts),
         "query": _text(queryid, texts),
@@ -146,6 +155,32 @@ def _row(statement: Statement, found: Window, texts: Mapping[str, Any]) -> Row:
         ("blocks written", "count", counters.get("blocks_written")),
     )
     return Row(_key(statement.key), values, "", {"text": "$accent"} if statement.new else {}, extra=extra)
+
+
+def _own(own: Window, texts: Mapping[str, Any]) -> list[Row]:
+    """Our own statements as one row, in which they are listed."""
+    if not own.count:
+        return []
+    name = own_name(own)
+    if not own.statements:
+        return [replace(_incomparable(own.incomparable[0], {}), key=OWN, values={"text": name, "query": name})]
+    each = [f"{name}:", *(own_line(one, texts) for one in own.statements)]
+    row = _row(replace(together(own.statements), new=False), own, texts)
+    values = {**row.values, "text": name, "query": "\n".join(each), "sd": None, "queryid": None}
+    return [
+        replace(row, key=OWN, values=values, style="$muted", styles={}, marks={"sd": "–", "queryid": "–"}, extra=())
+    ]
+
+
+def own_name(own: Window) -> str:
+    """Our own statements of a window in a cell."""
+    return f"migconsole's own: {own.count} statement{'' if own.count == 1 else 's'} (enter lists them)"
+
+
+def own_line(statement: Statement, texts: Mapping[str, Any]) -> str:
+    """One of them in a line."""
+    text = " ".join(_text(statement.key[3], texts).split())
+    return f"{statement.total:9,.1f} ms  {statement.calls:7,} calls  {text[:_OWN_TEXT]}"
 
 
 def _incomparable(one: Incomparable, texts: Mapping[str, Any]) -> Row:

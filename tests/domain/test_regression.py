@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from migconsole.domain.fingerprint import fingerprint, normal
+from migconsole.domain.own_statements import left_out
 from migconsole.domain.readings import Level, Quality, Reading
 from migconsole.domain.regression import BY_ID, BY_TEXT, Comparison, compare, sustained, welch
 from migconsole.domain.snapshots import Snapshot, Span
@@ -166,6 +167,32 @@ def test_new_and_vanished_are_apart_and_without_a_text_nothing_is_guessed() -> N
     blind = compare(Span(_blind(a), _blind(b)), Span(_blind(b), _blind(server.look(1200))))
     assert not blind.new
     assert ["its text was not read" in one.reason for one in blind.unknown] == [True]
+
+
+def test_a_monitor_that_asks_most_has_no_verdict_and_hides_none() -> None:
+    """On a quiet server our own statements are most of the time: a share of that would make every harm a small one."""
+    server, ours = Server(), "SELECT /* migconsole */ count(*) FROM pg_catalog.pg_class"
+    server.call("own", noise(50.0, 400), ours)
+    server.call("gone", noise(50.0, 400), "WITH /* migconsole */ a AS (SELECT 1) TABLE a")
+    server.call("1", noise(1.0, 10), ORDERS)
+    a = server.look(0)
+    server.call("1", noise(1.0, 100))
+    server.call("own", noise(50.0, 400, 2))
+    server.call("gone", noise(50.0, 400, 2))
+    b = server.look(600)
+    server.call("1", noise(10.0, 100, 3))
+    server.call("own", noise(500.0, 400, 3))
+    server.call("fresh", noise(500.0, 100), "SELECT /* migconsole */ 1 WHERE 'migconsole' <> ''")
+    # What was not known to be ours in the baseline is by now.
+    found = compare(Span(_blind(a), _blind(b)), Span(_blind(b), server.look(1200)))
+    assert [(change.text, change.level) for change in found.regressed] == [(ORDERS, Level.CRITICAL)]
+    assert found.regressed[0].impact > 0.8
+    assert (found.judged, found.improved, found.new, found.vanished, found.unknown) == (1, (), (), (), ())
+    assert [sorted(one.key[3] for one in window.statements) for window in found.own] == [
+        ["gone", "own"],
+        ["fresh", "own"],
+    ]
+    assert left_out(found.own[1]) == "migconsole's own are left out: 2 statements, 99.6% of the time"
 
 
 def _blind(snapshot: Snapshot) -> Snapshot:

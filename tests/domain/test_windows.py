@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from migconsole.domain.rewrites import estimate
-from migconsole.domain.windows import window
+from migconsole.domain.windows import Window, window
 
 TIMES = st.lists(st.floats(0.01, 10_000), min_size=1, max_size=40)
 HEALTH: dict[str, Any] = {"stats_reset": "2026-01-01", "dealloc": 3, "track": "top"}
@@ -55,6 +56,20 @@ def test_new_quiet_and_vanished_statements() -> None:
     assert (statement.key[3], statement.new, statement.mean) == ("fresh", True, 3.0)
     assert [key[3] for key in made.vanished] == ["gone"]
     assert not made.incomparable
+
+
+def test_some_are_looked_at_apart_and_shares_stay_of_one_whole() -> None:
+    mine, yours = row([1.0], "mine"), row([3.0], "yours")
+    lost, back = row([1.0], "lost"), row([5.0, 5.0], "back", since="2026-01-02")
+    made = window([lost, row([5.0], "back")], [mine, yours, back], 10, health_before=HEALTH, health_after=HEALTH)
+    others, own = made.apart({"mine", "lost", "back"})
+    assert [one.key[3] for one in others.statements] == ["yours"]
+    assert (others.count, others.total, others.whole, others.incomparable, others.vanished) == (1, 3.0, 4.0, (), ())
+    assert [one.key[3] for one in own.statements] == ["mine"]
+    assert [one.key[3] for one in own.incomparable] == ["back"]
+    assert [key[3] for key in own.vanished] == ["lost"]
+    assert (own.count, own.total, own.whole) == (2, 1.0, 4.0)
+    assert made.apart(()) == (replace(made, whole=4.0), Window(10, problems=made.problems, whole=4.0))
 
 
 def test_a_reset_voids_everything() -> None:

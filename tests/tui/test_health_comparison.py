@@ -68,6 +68,28 @@ def test_what_became_slower_stands_first() -> None:
     assert next(row for row in load.rows if row.key == "time").values["says"] == "look at this"
 
 
+def test_our_own_statements_are_one_row_without_a_verdict() -> None:
+    past = Samples()
+    for at, times in ((0, noise(5, 50)), (1, noise(5, 150)), (3, noise(50, 600))):
+        server = Server()
+        server.call("9", times, "SELECT /* migconsole */ count(*) FROM pg_catalog.pg_class")
+        own = server.look(past.looks[at].at - START)
+        for probe in ("pgss_delta", "statement_texts"):
+            kept = past.looks[at].readings[probe]
+            past.looks[at].readings[probe] = replace(kept, rows=(*kept.rows, *own.readings[probe].rows))  # type: ignore[index]
+    past.looks[2].readings["pgss_delta"] = replace(  # type: ignore[index]
+        past.looks[2].readings["pgss_delta"],
+        rows=(*past.looks[2].readings["pgss_delta"].rows, past.looks[1].readings["pgss_delta"].rows[-1]),
+    )
+    sheet = comparison.statements(look(past))
+    assert [row.values["verdict"] for row in sheet.rows] == ["critical", "new", "vanished", "left out"]
+    row = sheet.rows[-1]
+    assert row.values["text"] == "migconsole's own: 1 statement (enter lists them)"
+    assert "count(*) FROM pg_catalog.pg_class" in row.values["query"]
+    assert row.values["before"] < row.values["after"]
+    assert 0.5 < row.values["impact"] < 1
+
+
 def test_a_window_of_the_schedule_is_chosen_and_those_to_come_are_named() -> None:
     past = Samples()
     first = replace(look(past), compared=900.0)

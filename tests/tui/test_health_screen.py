@@ -19,14 +19,14 @@ from migconsole.engine.ports import WatcherState
 from migconsole.errors import TargetError
 from migconsole.tui.app import MigconsoleApp
 from migconsole.tui.screens.dialogs.base import Dialog, FormDialog
-from migconsole.tui.screens.health import HealthAccess, HealthPorts, HealthScreen
+from migconsole.tui.screens.health import HealthAccess, HealthPorts, HealthScreen, queries
 from migconsole.tui.screens.health.signals import SignalDialog
 from migconsole.tui.screens.main import MainScreen
 from migconsole.tui.widgets.health_table import HealthTable
 from migconsole.tui.widgets.output_view import OutputView
 from tests.tui.driving import Console, console
 from tests.tui.fakes import World
-from tests.tui.health_source import MIGRATION, FakeHealth, health_at
+from tests.tui.health_source import MIGRATION, FakeHealth, health_at, statement
 from tests.waiting import eventually
 
 
@@ -508,6 +508,37 @@ async def test_enter_shows_the_whole_statement(tmp_path: Path) -> None:
         await h.c.shown(Dialog)
         await h.c.press("pagedown", "pagedown")
         assert "the_end" in h.c.text() or "the_end" in str(h.c.app.screen.query_one("#dialog-text").render())
+
+
+async def test_our_own_statements_are_one_row_that_lists_them(tmp_path: Path) -> None:
+    async with health(tmp_path, (80, 24), tab="5") as h:
+        for age, factor in ((604.5, 1), (4.5, 2)):
+            (kept,) = [one for one in h.source.readings["pgss_delta"] if abs(h.source.now - one.at - age) < 1]
+            own = [statement("71", 100 * factor, 9.0), statement("72", 3_000 * factor, 0.5)]
+            h.source.put("pgss_delta", [*kept.rows, *own], age=age)
+            info = h.source.latest("pgss_health")
+            assert info is not None
+            h.source.put("pgss_health", info.rows, age=age)
+        texts = h.source.latest("statement_texts")
+        assert texts is not None
+        ours = {"71": "SELECT /* migconsole */ sum(a) FROM b", "72": "SELECT /* migconsole */ pg_backend_pid()"}
+        rows = [{"queryid": number, "query": text} for number, text in ours.items()]
+        h.source.put("statement_texts", [*texts.rows, *rows], age=4.0)
+        for readings in h.source.readings.values():
+            readings.sort(key=lambda one: one.at)
+        await h.second()
+        table = h.table("statements")
+        (row,) = [one for one in table.rows if one.key == queries.OWN]
+        assert "migconsole's own: 2 statements" in h.c.text()
+        assert (row.values["calls"], row.values["total"]) == (3100, pytest.approx(2400))
+        shares = [one.values["share"] for one in table.rows if one.values.get("share") is not None]
+        assert sum(shares) == pytest.approx(1)
+        table.choose(table.rows.index(row))
+        await h.c.press("enter")
+        await h.c.shown(Dialog)
+        shown = str(h.c.app.screen.query_one("#dialog-text").render())
+        assert shown.index("pg_backend_pid()") < shown.index("sum(a) FROM b"), "the dearest first"
+        assert "3,000 calls" in shown
 
 
 # -- cost and being alone ----------------------------------------------------------------------------------------------

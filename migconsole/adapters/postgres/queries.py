@@ -41,6 +41,11 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(_variants()))
 
 
+def every(name: str) -> tuple[str, ...]:
+    """The texts of all variants of a query. Raises KeyError for no such query."""
+    return tuple(_variants()[name].values())
+
+
 @cache
 def load(name: str, version_num: int) -> str | None:
     """The text of a query for a server, None where the server is too old for it. Raises KeyError for no such query."""

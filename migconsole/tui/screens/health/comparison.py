@@ -162,7 +162,7 @@ def _own(found: Comparison) -> tuple[Row, ...]:
     values: dict[str, Any] = {
         "verdict": "left out",
         "text": queries.own_name(own),
-        "query": "\n".join(queries.own_line(one, texts) for one in own.statements),
+        "query": queries.own_list(own, texts),
         "after": now.mean,
         "impact": own.total / own.whole if own.whole else None,
         "calls": now.calls,

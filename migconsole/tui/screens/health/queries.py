@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from migconsole.domain.own_statements import own_numbers
+from migconsole.domain.own_statements import MARK, own_numbers
 from migconsole.domain.readings import Reading
 from migconsole.domain.windows import Incomparable, Statement, Window, together, window
 from migconsole.tui import format
@@ -164,9 +164,8 @@ def _own(own: Window, texts: Mapping[str, Any]) -> list[Row]:
     name = own_name(own)
     if not own.statements:
         return [replace(_incomparable(own.incomparable[0], {}), key=OWN, values={"text": name, "query": name})]
-    each = [f"{name}:", *(own_line(one, texts) for one in own.statements)]
     row = _row(replace(together(own.statements), new=False), own, texts)
-    values = {**row.values, "text": name, "query": "\n".join(each), "sd": None, "queryid": None}
+    values = {**row.values, "text": name, "query": own_list(own, texts), "sd": None, "queryid": None}
     return [
         replace(row, key=OWN, values=values, style="$muted", styles={}, marks={"sd": "–", "queryid": "–"}, extra=())
     ]
@@ -177,10 +176,16 @@ def own_name(own: Window) -> str:
     return f"migconsole's own: {own.count} statement{'' if own.count == 1 else 's'} (enter lists them)"
 
 
-def own_line(statement: Statement, texts: Mapping[str, Any]) -> str:
-    """One of them in a line."""
-    text = " ".join(_text(statement.key[3], texts).split())
-    return f"{statement.total:9,.1f} ms  {statement.calls:7,} calls  {text[:_OWN_TEXT]}"
+def own_list(own: Window, texts: Mapping[str, Any]) -> str:
+    """Each of them in a line, the dearest first."""
+    return "\n".join(
+        f"{one.total:9,.1f} ms  {one.calls:7,} calls  {_plain(_text(one.key[3], texts))[:_OWN_TEXT]}"
+        for one in own.statements
+    )
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.replace(MARK, "").split())
 
 
 def _incomparable(one: Incomparable, texts: Mapping[str, Any]) -> Row:

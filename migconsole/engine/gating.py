@@ -58,14 +58,18 @@ class Gating:
         await self._recorder.record(Kind.GATE_VOTED, data)
 
     async def passing(self, located: Located) -> None:
-        """Record that what lies behind a gate begins, before it does. A single item's gate is asked anew each time."""
+        """Record that what lies behind a gate begins, before it does. A single item's gate is asked anew each time.
+
+        Goes by what is on record now, and not by what this console saw last: a NO-GO may be a moment old.
+        """
+        await self._recorder.catch_up()
         for standing in self.before(located):
-            if not standing.open:
-                raise StoppedError("A gate is closed", standing.reason)
+            _demand(standing)
             if standing.state is GateState.GO and gates.lasting(standing.gate, self._checklist):
                 number = len(self._recorder.run.gates.history.get(standing.gate.id, ()))
                 data = {"gate": standing.gate.id, "item": located.item.id}
                 await self._recorder.record(Kind.GATE_PASSED, data, key=f"gate:{standing.gate.id}:passed:{number}")
+                _demand(self.standing(standing.gate))
 
     def look(self) -> None:
         """Tell screens when time alone has changed how a gate stands."""
@@ -73,6 +77,11 @@ class Gating:
         if shown != self._shown:
             self._shown = shown
             self._recorder.changed()
+
+
+def _demand(standing: Standing) -> None:
+    if not standing.open:
+        raise StoppedError("A gate is closed", standing.reason)
 
 
 def votes_of(standings: Sequence[Standing]) -> int:

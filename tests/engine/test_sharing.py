@@ -23,7 +23,7 @@ from migconsole.domain.checklist import (
     Step,
     Tripwire,
 )
-from migconsole.domain.events import Kind
+from migconsole.domain.events import Draft, Kind
 from migconsole.domain.gates import GateState
 from migconsole.domain.items import ItemState
 from migconsole.domain.lifecycle import RunState
@@ -73,6 +73,29 @@ async def shared(tmp_path: Path) -> AsyncIterator[World]:
 async def both(world: World) -> tuple[Session, Session]:
     """Ana drives, bob watches."""
     return await world.opened("ana"), await world.opened("bob")
+
+
+@pytest.mark.parametrize("gate", [Gate("go", "Go for T-0", "Execution", ROLES), Gate("go", "Go", "apply", ROLES)])
+async def test_a_no_go_that_was_said_elsewhere_a_moment_ago_counts(tmp_path: Path, gate: Gate) -> None:
+    """It is on record, and the driver's console has not looked since: neither a start nor a word goes past it."""
+    world = World(tmp_path, replace(CHECKLIST, gates=(gate,)))
+    first, second = await both(world)
+    for role in ROLES:
+        await first.gates.vote("go", role, "go", "AS")
+    no = {"gate": "go", "role": ROLES[1], "vote": "no-go", "initials": "BL", "reason": "the standby is away"}
+    world.store.add(Draft(Kind.GATE_VOTED, no, "bob"))
+    assert first.gates.standing(gate).open, "it does not know it yet"
+    with pytest.raises(StoppedError, match="gate"):
+        await first.start("apply", 0, YES)
+    world.store.add(Draft(Kind.GATE_VOTED, {**no, "vote": "go"}, "bob"))
+    await first.gates._recorder.catch_up()
+    world.store.add(Draft(Kind.GATE_VOTED, no, "bob"))
+    with pytest.raises(StoppedError, match="gate"):
+        await first.attest("apply")
+    assert not first.run.record("apply").attempts
+    assert first.run.anomalies == []
+    assert second.run.record("apply").state is ItemState.TODO
+    await world.close()
 
 
 async def test_two_consoles_vote_and_what_is_passed_is_on_record(shared: World) -> None:

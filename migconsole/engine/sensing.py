@@ -225,6 +225,8 @@ class Sensing:
         changes = (
             before is None or before.verdict is not answer.verdict or bool(moved(answer.verdict, record.state, last))
         )
+        if not changes and answer.verdict is not Sensed.UNKNOWN:
+            sensor.changing = None  # it holds again, or still does not: what was seen once was no change
         if look is None and not (changes and self._confirmed(sensor, answer, first=before is None)):
             return
         if record.state not in LOOKED_AT:

@@ -10,6 +10,7 @@ from typing import Any
 
 from migconsole.domain.checklist import Check, Checklist, Item, Phase, Section, Step, Tripwire
 from migconsole.domain.events import Kind
+from migconsole.domain.items import ItemState
 from migconsole.domain.readings import Quality
 from migconsole.domain.sensing import Sensed
 from migconsole.domain.thresholds import Phase as HealthPhase
@@ -145,3 +146,22 @@ async def test_all_questions_and_probes_together_keep_to_their_part() -> None:
     pulse = 0.01 / 5
     assert 0.9 * (TOTAL - pulse) / 2 <= spent / 2000 <= (TOTAL - pulse) / 2 * 1.02
     assert len({name for name, _ in world.asked[-25:]}) >= 20, "each has its turn"
+
+
+async def test_only_what_is_seen_twice_in_a_row_is_a_change_of_a_line() -> None:
+    """A look that failed once, and one an hour later, are no two in a row: in between it held."""
+    world = World({"line": 30.0})
+    failed = Answer(Sensed.FAILED, ("gone",))
+    await world.until(10)
+    assert world.log.run.record("line").state is ItemState.VERIFIED
+    for number in range(1, 4):
+        world.answers["line"] = failed
+        seen = len(world.asked)
+        while len(world.asked) == seen:
+            await world.until(world.now + 1)
+        del world.answers["line"]
+        assert world.log.run.record("line").state is ItemState.VERIFIED, f"after {number} failures, none after another"
+        await world.until(world.now + 100)
+    world.answers["line"] = failed
+    await world.until(world.now + 100)
+    assert world.log.run.record("line").state is ItemState.REGRESSED

@@ -29,14 +29,19 @@ class RunChores:
         self._sensing = sensing
         self._monotonic = monotonic
         self._ended: dict[tuple[str, int], float] = {}
+        self._leavings = 0
 
     async def do(self, now: Circumstances, *, quiet: bool) -> None:
         """What is due. Raises MigconsoleError where it cannot be put on record; it is tried again then."""
+        leavings = self._leavings
         await self._settle()
-        await self._sensing.look(now, quiet=quiet)
+        # Judging a job takes seconds: what was so before it need not be so now.
+        if leavings == self._leavings:
+            await self._sensing.look(now, quiet=quiet)
 
     async def leave(self) -> None:
         """Have no session in the target."""
+        self._leavings += 1
         await self._sensing.leave()
 
     def spent(self) -> float:

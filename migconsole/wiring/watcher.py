@@ -96,6 +96,7 @@ class TargetProbes:
         self._find = tables
         self._tables: Tables | None = None
         self._finding: asyncio.Task[None] | None = None
+        self._away = False
 
     async def open(self) -> None:
         """Connect and prepare. A server that is away comes back by itself; one that is of no use raises."""
@@ -132,11 +133,14 @@ class TargetProbes:
         return () if watched.tables == before.tables else (SIZES,)
 
     async def stand_down(self, reason: str) -> None:
-        """Leave the target."""
+        """Leave the target, also with what looks for the migration's tables."""
+        self._away = True
+        await self._give_up_finding()
         await self._probes.stand_down(reason)
 
     async def stand_up(self) -> None:
         """Come back."""
+        self._away = False
         await self._probes.stand_up()
 
     def retry(self) -> None:
@@ -146,7 +150,9 @@ class TargetProbes:
 
     def _find_tables(self) -> None:
         """Look once which tables are about to change, until that is known: before T-0, and never in anybody's way."""
-        if self._find is not None and self._tables is None and (self._finding is None or self._finding.done()):
+        if self._find is None or self._tables is not None or self._away:
+            return
+        if self._finding is None or self._finding.done():
             self._finding = asyncio.create_task(self._found(self._find), name="watcher tables")
 
     async def _found(self, find: Callable[[], Awaitable[Tables | None]]) -> None:
@@ -167,10 +173,13 @@ class TargetProbes:
 
     async def close(self) -> None:
         """End the sessions."""
+        await self._give_up_finding()
+        await self._probes.close()
+
+    async def _give_up_finding(self) -> None:
         if self._finding is not None:
             self._finding.cancel()
             await asyncio.gather(self._finding, return_exceptions=True)
-        await self._probes.close()
 
 
 def run_lock_key(target: Target) -> int:

@@ -47,6 +47,11 @@ def claimed(run: Run, checklist: Checklist, before: float = math.inf) -> Iterato
             yield Claimed(located.item, record.said_at, record.said_by, changes is True)
 
 
+def elsewhere(run: Run, checklist: Checklist) -> Iterator[Claimed]:
+    """The commands of phases from T-0 on that a person says were run, and of which nothing was started here."""
+    return (one for one in claimed(run, checklist) if one.sure and not run.record(one.item.id).attempts)
+
+
 def certain(run: Run, checklist: Checklist, before: float = math.inf, without: tuple[str, ...] = ()) -> bool:
     """Whether something has been changed in the phases from T-0 to ``before``, here or elsewhere."""
     return executed(run, checklist, before, without) or any(one.sure for one in claimed(run, checklist, before))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from migconsole.domain.changes import elsewhere
 from migconsole.domain.checklist import Checklist
 from migconsole.domain.quantities import format_duration
 from migconsole.domain.readings import Reading
@@ -86,6 +87,7 @@ def moments(run: Run, checklist: Checklist) -> Moments:
     """The beginning of T-0, and the end of the last step in it that changed anything.
 
     The phase whose offset is zero counts. A checklist without one is judged by its first and last changing steps.
+    What a person says was run elsewhere has ended by then, and may have begun as early as T-0.
     """
     offsets = {located.item.id: located.phase.at for located in checklist.walk() if located.phase is not None}
     timed = any(offset == 0 for offset in offsets.values())
@@ -101,6 +103,11 @@ def moments(run: Run, checklist: Checklist) -> Moments:
                 running = True
             elif changing:
                 ended.append(unix(attempt.ended))
+    for one in elsewhere(run, checklist):
+        if not timed or offsets.get(one.item.id) == 0:
+            said, t0 = unix(one.at), run.clock.t0
+            began.append(said if t0 is None or said is None else min(said, run.clock.server.local(t0).timestamp()))
+            ended.append(said)
     known = [at for at in began if at is not None]
     last = [at for at in ended if at is not None]
     return Moments(min(known, default=None), None if running else max(last, default=None))

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from migconsole.domain.alarms import Changed
+from migconsole.domain.changes import elsewhere
 from migconsole.domain.checklist import Checklist
 from migconsole.domain.events import Draft, Event, Kind
 from migconsole.domain.readings import Alarm, Level
@@ -66,6 +67,7 @@ class WatchedRun:
         self._redact = redact
         self._told = told
         self._outdated = outdated
+        self._checklist = checklist
         self._clock = Clocking(self.recorder, checklist) if checklist is not None else None
         self._looked = float("-inf")
         self._told_of = 0
@@ -88,7 +90,7 @@ class WatchedRun:
             self._looked = now
             for draft in await self._outdated(self.run):
                 await self._journal.append(draft)
-        return circumstances(self.run, now)
+        return circumstances(self.run, now, self._checklist)
 
     def skewed(self, skew: float, uncertainty: float) -> None:
         """Reckon by the server's clock, as every console does."""
@@ -167,12 +169,18 @@ class Alone:
         """Nobody asks."""
 
 
-def circumstances(run: Run, now: float) -> Circumstances:
-    """How a run stands for its watcher at Unix time ``now``."""
+def circumstances(run: Run, now: float, checklist: Checklist | None = None) -> Circumstances:
+    """How a run stands for its watcher at Unix time ``now``.
+
+    With the ``checklist``, a command that a person says was run elsewhere is a step that has ended, too: the hours after
+    it are watched as closely, and its tripwires are no less armed.
+    """
     attempts = [attempt for record in run.items.values() for attempt in record.attempts]
     changing = [attempt for attempt in attempts if attempt.danger != "read"]
     running = [attempt for attempt in changing if attempt.running]
-    ended = [moment for attempt in changing if not attempt.running and (moment := _unix(attempt.ended)) is not None]
+    ends = [attempt.ended for attempt in changing if not attempt.running]
+    ends += [one.at for one in elsewhere(run, checklist)] if checklist is not None else []
+    ended = [moment for end in ends if (moment := _unix(end)) is not None]
     since = max(ended, default=None)
     deed = run.rollback.last
     return Circumstances(

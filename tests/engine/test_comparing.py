@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
 
 import pytest
 
+from migconsole.domain.checklist import Checklist, Item, Phase, Run, Section, Step
+from migconsole.domain.events import Kind
 from migconsole.domain.snapshots import Snapshot, Span
+from migconsole.domain.thresholds import Phase as HealthPhase
+from migconsole.domain.times import stamp
 from migconsole.engine import comparing
-from migconsole.engine.comparing import Moments
+from migconsole.engine.comparing import Moments, moments
+from migconsole.engine.watched_run import circumstances
 from tests.domain.comparing import START, Server
+from tests.domain.journals import Log
 from tests.domain.test_regression import ORDERS, noise
 
 RESUMED = START + 700
@@ -141,3 +148,22 @@ def test_the_time_since_the_migration_is_all_that_anybody_has_seen_of_it() -> No
     assert isinstance(last, Span)
     assert last.begin is not None
     assert last.begin.at == RESUMED + 20
+
+
+def test_a_migration_that_was_run_elsewhere_has_begun_and_ended_when_a_person_says_so() -> None:
+    """It began at T-0 at the earliest, so that the baseline holds nothing of it."""
+    apply = Item("apply", "Apply", Step(Run("./a.sh")))
+    look = Item("look", "Look", Step())
+    checklist = Checklist("C", phases=(Phase("go", "Go", 0.0, (Section("s", "S", (apply, look)),)),))
+    log = Log()
+    log.add(Kind.ITEM_MOVED, {"item": "look", "move": "attest", "reason": ""}, "ada")
+    assert moments(log.run, checklist) == Moments()
+    assert circumstances(log.run, 0.0, checklist).since is None
+    said = log.add(Kind.ITEM_MOVED, {"item": "apply", "move": "attest", "reason": ""}, "ada")
+    at = datetime.fromisoformat(said.at).timestamp()
+    assert moments(log.run, checklist) == Moments(at, at)
+    now = circumstances(log.run, at + 60, checklist)
+    assert (now.phase, now.since, now.steps) == (HealthPhase.FIRST_HOUR, at, 1)
+    t0 = datetime.fromtimestamp(at - 600, UTC)
+    log.add(Kind.CLOCK_SET, {"t0": stamp(t0), "window_end": "", "reason": "", "source": "key"}, "ada")
+    assert moments(log.run, checklist) == Moments(at - 600, at)

@@ -44,6 +44,10 @@ class RunChores:
         self._leavings += 1
         await self._sensing.leave()
 
+    def problem(self) -> str:
+        """What a person should know: tripwires that look armed and cannot be seen."""
+        return self._sensing.blind()
+
     def spent(self) -> float:
         """What was asked of the server since the last call, in seconds of its time."""
         return self._sensing.spent()

@@ -120,6 +120,9 @@ class Chores(Protocol):
     async def leave(self) -> None:
         """Break off what has a session in the target."""
 
+    def problem(self) -> str:
+        """What keeps them from doing what people count on, "" when nothing does."""
+
     def spent(self) -> float:
         """Seconds for which the server worked for them since the last call."""
 

@@ -48,6 +48,10 @@ first pause after a question without an answer, which doubles up to the time bet
 LASTING = 60.0
 """Seconds that an answer has to be missing before that is put on record: a server that restarts says little."""
 
+BLIND = 300.0
+"""Seconds without an answer after which a tripwire is said to be watched by nobody: a comparison needs some minutes of
+samples after a migration before it says anything."""
+
 WIRES = 60.0
 """Seconds between two looks at a tripwire that says nothing of it."""
 
@@ -129,6 +133,7 @@ class _Sensor:
     pause: float = 0.0
     changing: Sensed | None = None
     unknown_since: float | None = None
+    why: str = ""
     looks: set[float] = field(default_factory=set)
 
 
@@ -170,6 +175,16 @@ class Sensing:
         if asking is not None:
             asking.cancel()
             await asyncio.gather(asking, return_exceptions=True)
+
+    def blind(self) -> str:
+        """Which tripwires look armed and cannot be seen: their questions have had no answer for long. "" for none."""
+        now = self._monotonic()
+        sensors = [(wire, self._sensor(wire.id)) for wire in self._wires]
+        return "; ".join(
+            f"nobody can see whether “{wire.title}” holds ({one.why or 'no answer'})"
+            for wire, one in sensors
+            if one.unknown_since is not None and now - one.unknown_since >= BLIND
+        )
 
     def spent(self) -> float:
         """Seconds for which the server worked on questions since the last call."""
@@ -321,6 +336,7 @@ class Sensing:
                 if answered:
                     sensor.pause = 0.0
                 self._spent += spent.seconds
+        sensor.why = "; ".join(answer.reasons)
         if answer.verdict is not Sensed.UNKNOWN:
             sensor.unknown_since = None
         elif sensor.unknown_since is None:

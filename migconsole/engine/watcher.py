@@ -300,7 +300,7 @@ class Watcher:
             except MigconsoleError as error:
                 self._problems["chores"] = error.title
             else:
-                self._problems.pop("chores", None)
+                self._problems["chores"] = self._chores.problem()
             if spent := self._chores.spent():
                 self._scheduler.asked(self._monotonic(), spent)
                 self._probes.spent(spent)

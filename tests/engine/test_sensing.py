@@ -16,7 +16,7 @@ from migconsole.domain.sensing import Sensed
 from migconsole.domain.thresholds import Phase as HealthPhase
 from migconsole.engine.health_ports import Circumstances
 from migconsole.engine.scheduler import PULSE, TOTAL, Lane, Scheduler
-from migconsole.engine.sensing import AGAIN, Answer, Sensing
+from migconsole.engine.sensing import AGAIN, BLIND, Answer, Sensing
 from tests.domain.journals import Log
 
 BEFORE = Circumstances(HealthPhase.BEFORE)
@@ -165,3 +165,15 @@ async def test_only_what_is_seen_twice_in_a_row_is_a_change_of_a_line() -> None:
     world.answers["line"] = failed
     await world.until(world.now + 100)
     assert world.log.run.record("line").state is ItemState.REGRESSED
+
+
+async def test_a_tripwire_that_cannot_be_seen_is_told_of_and_does_not_just_look_armed() -> None:
+    world = World({}, {"wire": 30.0})
+    world.answers["wire"] = Answer(Sensed.UNKNOWN, ("the table orders does not exist",))
+    await world.until(BLIND - 10, AFTER)
+    assert world.sensing.blind() == ""
+    await world.until(BLIND + 70, AFTER)
+    assert world.sensing.blind() == "nobody can see whether “wire” holds (the table orders does not exist)"
+    del world.answers["wire"]
+    await world.until(BLIND + 200, AFTER)
+    assert world.sensing.blind() == ""

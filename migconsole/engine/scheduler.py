@@ -157,7 +157,7 @@ class Scheduler:
                 state.due = min(state.due, max(now, state.began + self._gap(state, interval)))
 
     def gate(self) -> None:
-        """Run every probe of the gates once, as soon as it may."""
+        """Run every probe of the gates once, as soon as it may; what opens everything, when no step runs."""
         waiting = set(self._gates)
         self._gates += [s.duty.name for s in self._states.values() if s.duty.gate and s.duty.name not in waiting]
 
@@ -210,13 +210,14 @@ class Scheduler:
         first = min(waiting, key=lambda state: (state.duty.tier not in "FM", state.due), default=None)
         if first is None or first.duty.tier not in "FM":
             for name in self._gates:
-                if self._states[name].duty.lane is lane and self._allowed(name) and self._fits(self._states[name], now):
+                state = self._states[name]
+                if state.duty.lane is lane and self._opens(state) and self._allowed(name) and self._fits(state, now):
                     self._gates.remove(name)
                     return Chosen(name, gate=True)
         if first is None:
             return None
         # What is due anyway and a gate waits for is run once, as the gate would have it.
-        gate = first.duty.name in self._gates
+        gate = first.duty.name in self._gates and self._opens(first)
         if gate:
             self._gates.remove(first.duty.name)
         return Chosen(first.duty.name, gate=gate)
@@ -284,6 +285,13 @@ class Scheduler:
         if not self._states[name].duty.heavy:
             return True
         return not self.chained and not any(self._states[run.name].duty.heavy for run, _ in self._running.values())
+
+    def _opens(self, state: _State) -> bool:
+        """Whether a gate may read this now: while a step runs, not what is asked of all relations and catalogues.
+
+        The next step may begin right after one; what its gate waits for is read when no step runs any more.
+        """
+        return self._phase is not Phase.STEP or state.duty.tier in "FM"
 
     def _fits(self, state: _State, now: float) -> bool:
         """Whether a probe that shares the pulse's session will be over when the next pulse is due.

@@ -172,8 +172,8 @@ class Alone:
 def circumstances(run: Run, now: float, checklist: Checklist | None = None) -> Circumstances:
     """How a run stands for its watcher at Unix time ``now``.
 
-    With the ``checklist``, a command that a person says was run elsewhere is a step that has ended, too: the hours after
-    it are watched as closely, and its tripwires are no less armed.
+    With the ``checklist``, a command that a person says was run elsewhere is a step that has ended, too: the hours
+    after it are watched as closely, and its tripwires are no less armed.
     """
     attempts = [attempt for record in run.items.values() for attempt in record.attempts]
     changing = [attempt for attempt in attempts if attempt.danger != "read"]

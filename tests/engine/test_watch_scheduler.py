@@ -271,3 +271,15 @@ def test_the_pulse_can_be_set() -> None:
 
 def _longest(runs: Sequence[Run]) -> float:
     return max(b.began - a.began for a, b in itertools.pairwise(runs))
+
+
+def test_a_step_that_follows_at_once_puts_off_what_reads_everything_until_it_has_ended() -> None:
+    """The catalogues are the migration's while a step runs: a gate of the step before it waits."""
+    simulation = Simulation({}, phase=Phase.LATER, gates=True)
+    simulation.scheduler.enter(Phase.STEP, 0.0)
+    simulation.until(400.0)
+    assert not [run.name for run in simulation.runs if run.gate]
+    assert "sizes" in [run.name for run in simulation.runs], "the run's own tables are looked at all the same"
+    simulation.scheduler.enter(Phase.FIRST_HOUR, simulation.now)
+    simulation.until(700.0)
+    assert sorted(run.name for run in simulation.runs if run.gate) == ["fingerprint", "invalid", "sizes"]

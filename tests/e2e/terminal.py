@@ -46,9 +46,10 @@ class Terminal:
 
     def __init__(self, rows: int, columns: int) -> None:
         self._primary = pyte.HistoryScreen(columns, rows, history=10_000)
-        self._alternate = pyte.HistoryScreen(columns, rows, history=1)
+        # Without a history it draws three times as fast; a slow one shows late what the console drew in time.
+        self._alternate = pyte.Screen(columns, rows)
         self._streams = {id(screen): pyte.Stream(screen) for screen in (self._primary, self._alternate)}
-        self._screen = self._primary
+        self._screen: pyte.Screen = self._primary
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._rest = ""
         self._frame: list[str] | None = None

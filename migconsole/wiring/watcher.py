@@ -56,6 +56,10 @@ from migconsole.wiring.recording import EvidenceSender, RunRecord
 
 HEALTH = "health.db"
 
+OPENING = 15.0
+"""Seconds for the first sessions, whatever the URL would give them: after ``watchers.START_LIMIT`` a watcher that has not
+begun is ended."""
+
 MOST_TABLES = 200
 """Tables of the run's own that are watched: as many as the largest ones that are watched beside them."""
 
@@ -101,10 +105,11 @@ class TargetProbes:
     async def open(self) -> None:
         """Connect and prepare. A server that is away comes back by itself; one that is of no use raises."""
         try:
-            await self._probes.open()
+            async with asyncio.timeout(OPENING):
+                await self._probes.open()
         except UselessTargetError:
             raise
-        except MigconsoleError:
+        except (MigconsoleError, TimeoutError):
             pass
         self._find_tables()
 

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+from collections.abc import Iterator
+
+import pytest
 
 from migconsole.adapters.postgres.connect import Purpose, session
 from migconsole.adapters.postgres.target import resolve_target
+from migconsole.domain.target import Target
+from migconsole.wiring import watcher
 from migconsole.wiring.watcher import Tables, TargetProbes
 from tests.conftest import Database
 from tests.waiting import eventually
@@ -37,5 +43,41 @@ async def test_looking_for_the_migrations_tables_is_cut_short_and_waits_until_it
         await probes.stand_up()
         probes.retry()
         await eventually(lambda: looks == 2)
+    finally:
+        await probes.close()
+
+
+@pytest.fixture
+def mute() -> Iterator[Target]:
+    """A server that takes connections and says nothing, and an operator who is ready to wait for it."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+        yield resolve_target(f"postgresql://ada@127.0.0.1:{port}/app?connect_timeout=60")
+
+
+async def test_asking_for_the_run_lock_waits_for_no_server_that_does_not_answer(mute: Target) -> None:
+    """The watcher's housekeeping asks for it: it must beat, follow the run and keep the clock meanwhile."""
+    probes = TargetProbes(mute, key=1)
+    pulse = asyncio.create_task(probes.run_pulse())
+    try:
+        await eventually(lambda: probes._probes.pulse._lock.locked())
+        async with asyncio.timeout(5):
+            assert await probes.hold() == "the run lock is not held: there is no session"
+        assert not pulse.done()
+    finally:
+        pulse.cancel()
+        await asyncio.gather(pulse, return_exceptions=True)
+        await probes.close()
+
+
+async def test_sampling_begins_without_a_server_that_does_not_answer(
+    mute: Target, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever started the watcher waits for it for half a minute, and ends it then: it would never begin."""
+    monkeypatch.setattr(watcher, "OPENING", 0.2)
+    probes = TargetProbes(mute)
+    try:
+        async with asyncio.timeout(5):
+            await probes.open()
     finally:
         await probes.close()

@@ -74,14 +74,16 @@ class PulseSession(Session):
     async def hold(self, key: int) -> str:
         """Hold the advisory lock ``key`` for as long as this session lives; "" when it is held, else why it is not.
 
-        It is asked for again after the session was lost, and never waited for.
+        It is asked for again after the session was lost, and never waited for: nor is a session that is being opened,
+        which takes as long as a server that does not answer is given.
         """
+        if (held := self._held()) is not None:
+            return held
         async with self._lock:
+            if (held := self._held()) is not None:
+                return held
             connection = self._connection
-            if connection is None or connection.is_closed():
-                return "the run lock is not held: there is no session"
-            if connection is self._holds_on:
-                return ""
+            assert connection is not None
             try:
                 async with asyncio.timeout(1.0):
                     if await connection.fetchval(_TRY, key):
@@ -91,6 +93,12 @@ class PulseSession(Session):
             except FAILURES as error:
                 return f"the run lock is not held: {querying(error, self._shared.target, 1.0, 0.1).title}"
             return f"another run watches this database (session {holder})" if holder else "the run lock was just let go"
+
+    def _held(self) -> str | None:
+        """As ``hold`` says it, as far as that is known without asking; None when the lock is to be asked for."""
+        if self._connection is None or self._connection.is_closed():
+            return "the run lock is not held: there is no session"
+        return "" if self._connection is self._holds_on else None
 
     async def _ready(self, connection: Connection) -> None:
         self._bundle, self._apart = None, 0

@@ -57,8 +57,8 @@ from migconsole.wiring.recording import EvidenceSender, RunRecord
 HEALTH = "health.db"
 
 OPENING = 15.0
-"""Seconds for the first sessions, whatever the URL would give them: after ``watchers.START_LIMIT`` a watcher that has not
-begun is ended."""
+"""Seconds for the first sessions, whatever the URL would give them: a watcher that has not begun after
+``watchers.START_LIMIT`` is ended."""
 
 MOST_TABLES = 200
 """Tables of the run's own that are watched: as many as the largest ones that are watched beside them."""

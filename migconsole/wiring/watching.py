@@ -103,8 +103,8 @@ class WatcherKeeper:
                 # On a thread that the end of this process does not wait for: a watcher may take long to begin.
                 self._starting = _in_the_background(lambda: ensure_watcher(self._directory, self._options, self._until))
                 await asyncio.shield(self._starting)
-            except MigconsoleError as error:
-                self.problem = str(error)
+            except Exception as error:  # whatever it is, a run must not be without a watcher for as long as it is open
+                self.problem = str(error) if isinstance(error, MigconsoleError) else f"{type(error).__name__}: {error}"
                 pause = min(pause * 2, self.LONGEST_PAUSE)
             else:
                 self.problem, pause = "", self.FIRST_PAUSE

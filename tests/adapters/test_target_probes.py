@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from migconsole.adapters.postgres.connect import Purpose, session
 from migconsole.adapters.postgres.target import resolve_target
 from migconsole.domain.target import Target
-from migconsole.wiring import watcher
+from migconsole.errors import MigconsoleError
+from migconsole.wiring import watcher, watching
+from migconsole.wiring.opening import Options
 from migconsole.wiring.watcher import Tables, TargetProbes
 from tests.conftest import Database
 from tests.waiting import eventually
@@ -81,3 +84,25 @@ async def test_sampling_begins_without_a_server_that_does_not_answer(
             await probes.open()
     finally:
         await probes.close()
+
+
+async def test_whatever_keeps_a_watcher_from_being_started_is_said_and_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outcomes = iter([RuntimeError("can't start new thread"), MigconsoleError("It did not start")])
+    started: list[int] = []
+
+    def ensure(directory: Path, options: Options, until: float) -> int:
+        if (failure := next(outcomes, None)) is not None:
+            raise failure
+        started.append(1)
+        return 1
+
+    monkeypatch.setattr(watching, "ensure_watcher", ensure)
+    for name in ("FIRST_PAUSE", "LONGEST_PAUSE"):
+        monkeypatch.setattr(watching.WatcherKeeper, name, 0.01)
+    keeper = watching.WatcherKeeper(tmp_path, Options())
+    keeper.start()
+    await eventually(lambda: "RuntimeError: can't start new thread" in keeper.problem)
+    await eventually(lambda: started and keeper.problem == "")
+    await keeper.close()

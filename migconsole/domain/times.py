@@ -11,6 +11,10 @@ _TIME = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)(?::([0-5]\d))?\s*(?:Z|UTC)?", re
 _HALF_DAY = timedelta(hours=12)
 _DAY = timedelta(days=1)
 
+FIRST, LAST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+"""What T-0 or a window's end can be: beyond that somebody mistyped a year, and reckoning with phases of days around it
+would leave the calendar."""
+
 FORMS = "write 23:30, 20m, T+30m, now, or 2026-11-25 23:30Z (all UTC)"
 
 
@@ -21,13 +25,23 @@ class MomentError(ValueError):
 def parse_moment(text: str, now: datetime, t0: datetime | None = None) -> datetime:
     """The moment that a text means, in UTC. A time of day is the one nearest to ``now``; a duration counts from now.
 
-    Raises MomentError. ``T+30m`` needs a T-0.
+    Raises MomentError, also for one that is centuries away. ``T+30m`` needs a T-0.
 
     >>> now = datetime(2026, 11, 25, 23, 50, tzinfo=UTC)
     >>> parse_moment("00:10", now).isoformat(), parse_moment("20m", now).isoformat()
     ('2026-11-26T00:10:00+00:00', '2026-11-26T00:10:00+00:00')
     """
-    text = text.strip()
+    return within_reach(_parsed(text.strip(), now, t0))
+
+
+def within_reach(moment: datetime) -> datetime:
+    """The moment itself. Raises MomentError where it cannot be reckoned with."""
+    if not FIRST <= moment < LAST:
+        raise MomentError(f"the year {moment.year} is not meant; {FORMS}")
+    return moment
+
+
+def _parsed(text: str, now: datetime, t0: datetime | None) -> datetime:
     if text.lower() == "now":
         return now
     match = _TIME.fullmatch(text)
@@ -42,9 +56,9 @@ def parse_moment(text: str, now: datetime, t0: datetime | None = None) -> dateti
         pass
     try:
         moment = datetime.fromisoformat(re.sub(r"\s*(?:Z|UTC)$", "+00:00", text, flags=re.IGNORECASE))
-    except ValueError:
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         raise MomentError(f"“{text[:40]}” is no moment; {FORMS}") from None
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _from_t0(text: str, t0: datetime | None) -> datetime:
@@ -81,7 +95,7 @@ def _end(window: str, now: datetime, begin: datetime | None) -> datetime:
     if begin is None:
         raise MomentError("a window's length counts from T-0; give T-0 as well")
     try:
-        return begin + timedelta(seconds=length)
+        return within_reach(begin + timedelta(seconds=length))
     except OverflowError:
         raise MomentError(f"“{window[:40]}” is too long") from None
 

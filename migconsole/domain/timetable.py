@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from migconsole.domain.events import Event
 from migconsole.domain.quantities import QuantityError, parse_duration
 from migconsole.domain.server_time import ServerTime
-from migconsole.domain.times import instant
+from migconsole.domain.times import instant, within_reach
 
 LAST_SAFE_ABORT = "last-safe-abort"
 WINDOW_END = "window-end"
@@ -199,7 +199,7 @@ def window(answer: str) -> tuple[datetime, datetime]:
     begin, _, length = answer.partition(" ")
     start = _moment(begin)
     try:
-        return start, start + timedelta(seconds=parse_duration(length))
+        return start, within_reach(start + timedelta(seconds=parse_duration(length)))
     except (QuantityError, OverflowError) as error:
         raise ValueError(str(error)) from None
 
@@ -208,7 +208,7 @@ def _moment(iso: str) -> datetime:
     moment = instant(str(iso))
     if moment is None:
         raise ValueError(f"{iso!r} is no time")
-    return moment
+    return within_reach(moment)
 
 
 def _estimate(found: Mapping[str, object]) -> Estimate:

@@ -14,7 +14,7 @@ from migconsole.domain.checklist import Answer, Checklist, Danger, Item, Job, Ph
 from migconsole.domain.clock import Clock, Level, Times, estimate_of, passes_abort, reckon
 from migconsole.domain.events import Kind
 from migconsole.domain.items import ItemState, Move
-from migconsole.domain.times import MomentError, instant, parse_moment, stamp
+from migconsole.domain.times import MomentError, instant, parse_moment, settle, stamp
 from tests.domain.journals import START, Log, random_log
 
 COMMAND = Step(Run("./x.sh"), danger=Danger.MUTATING)
@@ -443,6 +443,24 @@ def test_moments_are_read_as_people_write_them(text: str, moment: datetime) -> N
 def test_what_is_no_moment_says_how_to_write_one(text: str) -> None:
     with pytest.raises(MomentError, match="write"):
         parse_moment(text, NOW, NOW)
+
+
+@pytest.mark.parametrize("text", ["9999-12-31 20:00Z", "0026-11-26 07:00Z", "0001-01-01 00:00+05:00", "300000d"])
+def test_a_mistyped_year_is_refused_before_anything_is_reckoned_with_it(text: str) -> None:
+    """On record it would end every console and the watcher: phases days before and after it leave the calendar."""
+    with pytest.raises(MomentError, match="write"):
+        parse_moment(text, NOW, NOW)
+    with pytest.raises(MomentError):
+        settle(text, "1h", NOW)
+    with pytest.raises(MomentError):
+        settle("23:30", "300000d", NOW)
+
+
+def test_a_journal_that_has_one_is_told_of_and_reckoned_without_it() -> None:
+    log = Log()
+    log.add(Kind.CLOCK_SET, {"t0": "9999-12-31T20:00:00.000Z", "window_end": "", "reason": "", "source": "key"})
+    assert log.run.clock.t0 is None
+    assert log.run.anomalies
 
 
 def test_a_time_from_t0_needs_one() -> None:

@@ -176,7 +176,9 @@ class Clocking:
         server, counting = self._run.clock.server, self._counting()
         if counting is None or self._heard is None:
             return
-        uncertainty = self._heard[1]
+        raw, uncertainty = self._heard
+        if server.skew is not None and abs(raw - server.skew) <= uncertainty:
+            return  # a slow answer that fits what is on record is no sign of a clock that was set
         if abs(counting - (server.skew or 0.0)) <= max(server_time.SKEW_SHOWN, uncertainty):
             return
         data = {"skew_s": round(counting, 3), "uncertainty_s": round(uncertainty, 3)}

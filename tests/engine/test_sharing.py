@@ -116,6 +116,18 @@ async def test_two_consoles_vote_and_what_is_passed_is_on_record(shared: World) 
         await second.gates.vote("go", ROLES[1], "go", "BL")
 
 
+async def test_a_slow_reading_that_fits_what_is_on_record_takes_nothing_back(shared: World) -> None:
+    """What is heard late is unsure by as much; taken for agreement, it would make every GO older or younger by it."""
+    shared.database.clock = (12.0, 0.1)
+    session = await shared.opened("ana")
+    session.clock.heard(8.0, 9.0)
+    await session.clock.watch()
+    assert session.clock.skew == 12.0
+    session.clock.heard(0.5, 9.0)
+    await session.clock.watch()
+    assert session.clock.skew == 0.0, "one that does not fit says that a clock was set"
+
+
 @pytest.mark.parametrize("ahead", [1200.0, -1200.0])
 async def test_a_server_whose_clock_is_elsewhere_neither_closes_a_gate_nor_keeps_it_open(
     shared: World, ahead: float

@@ -538,7 +538,7 @@ async def test_our_own_statements_are_one_row_that_lists_them(tmp_path: Path) ->
         await h.c.shown(Dialog)
         shown = str(h.c.app.screen.query_one("#dialog-text").render())
         assert shown.index("pg_backend_pid()") < shown.index("sum(a) FROM b"), "the dearest first"
-        assert "3,000 calls" in shown
+        assert "1,500.0 ms in 3,000 calls: SELECT pg_backend_pid()" in shown
 
 
 # -- cost and being alone ----------------------------------------------------------------------------------------------

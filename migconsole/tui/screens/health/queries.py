@@ -20,7 +20,7 @@ TEXTS = "statement_texts"
 OWN = "migconsole's own"
 """The key of the row of our own statements."""
 
-_OWN_TEXT = 300
+_OWN_TEXT = 160
 """Characters of each of them that are listed."""
 
 _SHORTEST = 5.0
@@ -179,7 +179,7 @@ def own_name(own: Window) -> str:
 def own_list(own: Window, texts: Mapping[str, Any]) -> str:
     """Each of them in a line, the dearest first."""
     return "\n".join(
-        f"{one.total:9,.1f} ms  {one.calls:7,} calls  {_plain(_text(one.key[3], texts))[:_OWN_TEXT]}"
+        f"{one.total:,.1f} ms in {one.calls:,} calls: {_plain(_text(one.key[3], texts))[:_OWN_TEXT]}"
         for one in own.statements
     )
 

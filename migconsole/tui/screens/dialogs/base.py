@@ -281,7 +281,7 @@ class FormDialog(Dialog[dict[str, str]]):
     def __init__(
         self, title: str, body: Content | str, fields: Sequence[Field], clock: Clock, *, danger: bool = False
     ) -> None:
-        keys = "enter goes on, and accepts at the end · esc back" if len(fields) > 1 else "enter accepts · esc back"
+        keys = "enter goes on, at the end enter accepts · esc back" if len(fields) > 1 else "enter accepts · esc back"
         super().__init__(title, body, clock, danger=danger, keys=keys)
         self._fields = fields
 

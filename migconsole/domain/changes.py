@@ -60,11 +60,15 @@ def certain(run: Run, checklist: Checklist, before: float = math.inf, without: t
 def told(run: Run, checklist: Checklist) -> list[str]:
     """What may have changed something, in words, oldest first: attempts of any phase, and work done elsewhere."""
     attempts = [a for record in run.items.values() for a in record.attempts if a.danger != Danger.READ]
-    found = [(a.started, f"{a.item} attempt {a.number}: {a.outcome or 'still running'}") for a in attempts]
+    titles = {located.item.id: located.item.title for located in (*checklist.walk(), *checklist.walk_rollback())}
+    found = [
+        (a.started, f"“{titles.get(a.item, a.item)}” attempt {a.number}: {a.outcome or 'still running'}")
+        for a in attempts
+    ]
     for one in claimed(run, checklist):
         what = "it was not run here" if one.sure else "whether it changed anything is unknown"
-        found.append((one.at, f"{one.item.id}: {one.actor} says that it was done; {what}"))
-    return [f"{at} {words}" for at, words in sorted(found)]
+        found.append((one.at, f"“{one.item.title}”: {one.actor} says that it was done; {what}"))
+    return [f"{at[:19].replace('T', ' ')}Z {words}" for at, words in sorted(found)]
 
 
 def _touched(run: Run, checklist: Checklist, before: float) -> Iterator[Located]:

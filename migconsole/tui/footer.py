@@ -18,6 +18,9 @@ _WAYS_ON = ("run", "accept", "force", "rollback", "evidence")
 _READING_ON = ("run", "accept", "rollback", "output_problem", "search")
 """The same for whoever reads what it printed."""
 
+_GOING_BACK = ("rollback", "run", "attest")
+"""Once a rollback was decided on: its next line comes before everything."""
+
 _READING = ("search", "output_problem", "next_match", "follow")
 """What only serves a reader of the output, and so is named only there."""
 
@@ -56,7 +59,8 @@ def _front(context: Context) -> tuple[str, ...]:
         return ("sign_off",)
     if not session.driving and not session.read_only:
         return ("hand_over",)
-    return (*(("hold",) if session.run.hold else ()), *_ways_on(session, context))
+    back = _GOING_BACK if session.run.engagement.now is not None else ()
+    return (*(("hold",) if session.run.hold else ()), *(_ways_on(session, context) or back))
 
 
 def _ways_on(session: Session, context: Context) -> tuple[str, ...]:
@@ -75,4 +79,6 @@ def _caption(command: UiCommand, context: Context) -> str:
         return "release"
     if command.id == "hand_over" and session is not None and not session.driving:
         return "take over"
+    if command.id == "rollback" and session is not None and session.run.engagement.now is not None:
+        return "go on back"
     return command.title

@@ -42,7 +42,7 @@ def _ahead(session: Session, item: Item, alternative: int) -> Texts:
     if isinstance(action, Answer):
         return [("answer ", "bold"), (sanitise_line(action.ask or "An answer is asked for."), "")]
     if isinstance(action, Manual) or not preview.text.strip():
-        return [("by hand ", "bold"), (sanitise_line(item.help) or "space says that it is done", "$muted")]
+        return [("by hand: ", "bold"), (sanitise_line(item.help) or "space says that it is done", "$muted")]
     if not preview.verdict.allowed:
         return [("not now: ", "$caution"), (sanitise_line(preview.verdict.reason), "$caution")]
     texts: Texts = [(f"{kind_word(item)} ", "bold")]

@@ -197,16 +197,17 @@ class Rollbacks:
         self._screen.steps.go(attempt.item)
         self._screen.output.show(attempt.item, attempt.number)
 
-    def _show(self, stand: NextStep) -> None:
-        if stand.located is not None:
-            self._screen.steps.go(stand.located.item.id)
-
     def _stands(self, stand: NextStep) -> None:
-        self._show(stand)
+        """Show where the procedure stands; what a person does is done in the checklist, not in the output."""
         if stand.located is None:
             self._app.hint("the rollback procedure is done; E ends the run as rolled back")
-        else:
-            self._app.hint(f"rollback: {sanitise_line(stand.stops, 200)}; then B goes on")
+            return
+        item = stand.located.item.id
+        self._screen.stand_on(item)
+        if stand.person:
+            self._screen.go_pane("tree")
+        text = f"rollback: {sanitise_line(stand.stops, 200)}; then B goes on"
+        self._app.hint(text, lambda: not self._session.run.record(item).state.settled)
 
 
 def _since(row: object) -> str:

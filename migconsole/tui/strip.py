@@ -201,7 +201,7 @@ def _alarm(alarms: Sequence[Alarm], now: float) -> tuple[Text, ...]:
     texts = [
         ("■ " if critical else "▲ ", style if seen else f"bold {style}"),
         (sanitise_line(top.message, 200), style if seen else f"bold {style}"),
-        (f"  for {format.duration(now - top.raised)}", "$muted"),
+        (f"  open {format.duration(now - top.raised)}", "$muted"),
     ]
     if len(ranked) > 1:
         texts.append((f"  +{len(ranked) - 1}", "$muted"))

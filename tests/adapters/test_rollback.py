@@ -14,7 +14,7 @@ from migconsole.domain.rollback_deeds import purge_plan, put_back_plan, swap_pla
 from migconsole.domain.rollback_options import options
 from migconsole.domain.rollback_plan import Course, StepReport, Strategy, Verdict
 from migconsole.domain.rollback_state import State
-from migconsole.domain.rollback_survey import Original
+from migconsole.domain.rollback_survey import Candidate, Form, Original
 from migconsole.errors import StoppedError
 from tests.adapters.rollback_harness import OWNER, Scene, scene
 
@@ -249,3 +249,17 @@ def test_the_command_line_without_a_run(armed: Scene) -> None:
     assert gone.returncode == 0, gone.stdout + gone.stderr
     assert armed.databases() == {names.app: True}
     assert OWNER[:8] in next(iter((armed.home / "rollbacks").iterdir())).name
+
+
+async def test_a_backup_that_one_can_go_back_to_says_how_old_it_is(armed: Scene) -> None:
+    moment = armed.server.psql("SELECT now() - interval '1 hour'")
+    position = armed.server.psql("SELECT pg_current_wal_lsn()")
+    backup = Candidate(Form.BACKUP, "/backups/b9", "armed", "b9", moment, position)
+    snapshot = Candidate(Form.SNAPSHOT, "pgBackRest", "verified", "s1", "last night")
+    deeds, _ = armed.deeds(candidates=(backup, snapshot))
+    survey = await deeds.survey()
+    _, aged, other = survey.points
+    assert aged.age == pytest.approx(3600, abs=60)
+    assert aged.wal is not None
+    assert aged.wal >= 0
+    assert other == snapshot, "when another tool made it is what a person wrote"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -217,11 +218,13 @@ def test_what_was_done_elsewhere_is_told_to_whoever_rolls_back() -> None:
     for item in ("manual", "asked", "i2"):
         log.move(item, Move.ATTEST)
     log.start("i5", "read")
-    assert [line.partition(" ")[2] for line in told(log.run, ELSEWHERE)] == [
-        "i0 attempt 1: passed",
-        "manual: ana says that it was done; whether it changed anything is unknown",
-        "i2: ana says that it was done; it was not run here",
+    lines = told(log.run, ELSEWHERE)
+    assert [line.partition("Z ")[2] for line in lines] == [
+        "“a” attempt 1: passed",
+        "“Manual”: ana says that it was done; whether it changed anything is unknown",
+        "“c”: ana says that it was done; it was not run here",
     ]
+    assert all(re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ ", line) for line in lines)
 
 
 def test_what_is_certain_ends_the_doubt_and_red_stays_red() -> None:

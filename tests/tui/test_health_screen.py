@@ -467,6 +467,24 @@ async def test_the_worst_unseen_alarm_is_shown_and_acknowledged(tmp_path: Path) 
         assert "ana has seen it" in h.c.status
 
 
+async def test_the_head_keeps_what_matters_where_there_is_little_room(tmp_path: Path) -> None:
+    async with health(tmp_path, size=(80, 24)) as h:
+        await h.c.until(lambda: "1 more (e)" in h.c.text().splitlines()[3])
+        assert "acknowledges" not in h.c.text().splitlines()[3], "the footer has the key"
+        await h.c.pilot.resize_terminal(120, 40)
+        await h.c.until(lambda: "9 Comparison   " in h.c.text().splitlines()[2])
+        assert re.search(r"for 6s  open 0:0\d · a acknowledges · 1 more \(e\)$", h.c.text().splitlines()[3])
+
+
+async def test_where_the_log_lies_is_cut_and_not_wrapped_away(tmp_path: Path) -> None:
+    path = tmp_path / ("a-long-folder-" * 8) / "postgresql.log"
+    path.parent.mkdir()
+    path.write_text("2030 LOG:  done\n")
+    async with health(tmp_path / "run", (80, 24), "8", log=lambda: FileOutput(path)) as h:
+        await h.c.until(lambda: f"following · {str(path)[:8]}" in h.c.text())
+        assert h.c.text().splitlines()[4].endswith("…")
+
+
 async def test_the_log_shows_warnings_and_follows(tmp_path: Path) -> None:
     path = tmp_path / "postgresql.log"
     path.write_text("2030 LOG:  checkpoint starting\n2030 ERROR:  deadlock [/foo] \x1b]0;owned\x07detected\n")

@@ -395,3 +395,19 @@ async def test_why_something_cannot_be_chosen_is_said_whole_at_80_columns(tmp_pa
         await c.app.push_screen(ChoiceDialog("Which?", "One of these.", rows, c.app.clock))
         await c.until(lambda: "and ends here" in c.text() and "last words" in c.text())
         assert "the letters choose" in c.text()
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)])
+async def test_no_toast_lies_over_what_says_why_a_key_does_nothing(tmp_path: Path, size: tuple[int, int]) -> None:
+    async with console(World(tmp_path), size=size) as c:
+        await c.go("notify")
+        c.app.toast("Copied. If the terminal ignores it: /home/user/.local/state/migconsole/runs/" + "a-long-name/" * 8)
+        c.app.toast("Noted.")
+        await c.press("c")
+        await c.until(lambda: "Noted." in c.text() and "Copied." in c.text())
+        *above, status, keys = c.text().splitlines()
+        assert status == " cancel: nothing is running here"
+        assert keys.endswith("q leave")
+        strip = above[-2:] if size[0] >= 110 else above[-1:]
+        assert strip[0].startswith(" Health")
+        assert not any(said in "".join(strip) for said in ("Noted", "Copied", "a-long-name"))

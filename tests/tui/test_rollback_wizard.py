@@ -17,6 +17,7 @@ from migconsole.tui.screens.dialogs.base import ChoiceDialog, Dialog, FormDialog
 from migconsole.tui.screens.dialogs.stop import StopDialog
 from migconsole.tui.screens.rollback import RollbackScreen
 from migconsole.tui.screens.rollback.confirm import RollbackConfirm
+from migconsole.tui.screens.rollback.pages import option_rows, plan_page
 from tests.desk import NAMES, PREPARED, TARGET, survey, swapped
 from tests.tui.driving import Console, console
 from tests.tui.fakes import World
@@ -346,3 +347,66 @@ async def test_the_end_of_the_procedure_asks_to_end_the_run_as_rolled_back(tmp_p
         run = c.app.session.run
         assert run.state is RunState.ROLLED_BACK
         assert run.life.reason == "orders fail since"
+
+
+async def test_a_line_of_the_way_back_that_wants_a_person_is_shown_with_its_keys(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    async with console(world, size=(80, 24)) as c:
+        engaged = {"strategy": "swap", "reason": "orders fail since", "by": "Ada", "typed": TARGET}
+        world.journal.put(Kind.ROLLBACK_ENGAGED, engaged)
+        for item in (RESTORE, "drop"):
+            world.journal.put(Kind.ITEM_MOVED, {"item": item, "move": "exclude", "reason": "not needed"})
+        await c.until(lambda: c.state("drop").done)
+        await c.go("notify")
+        await c.press("2")
+        await c.until(lambda: c.main.pane == "output")
+        await c.press("B")
+        await c.until(lambda: c.main.steps.cursor_key == "tell" and c.main.pane == "tree")
+        await c.pilot.pause()
+        assert c.status.startswith("rollback: “Notify everyone of the rollback” is a person's: attest it (space)")
+        assert c.status.endswith("; then B goes on")
+        await c.until(lambda: footer(c).startswith(" B go on back"))
+        assert "space attest" in footer(c)
+        await c.press("space")
+        await c.shown(AttestBar)
+        await c.press("enter")
+        await c.until(lambda: c.state("tell").done)
+        await c.until(lambda: "is a person's" not in c.status)
+
+
+async def test_the_chosen_way_is_in_view_whole_at_80_columns(tmp_path: Path) -> None:
+    async with console(World(tmp_path), size=(80, 24)) as c:
+        screen = await wizard(c)
+        await c.press("enter", "enter")
+        looked = screen._looked
+
+        def whole() -> bool:
+            option = next(one for one in looked.options if one.strategy is looked.chosen)
+            rows = option_rows([option], looked.chosen, looked.proposed, 74).plain.split("\n")
+            shown = c.text()
+            return all(row.rstrip() in shown for row in rows)
+
+        await c.until(whole)
+        for key in ["j"] * (len(looked.options) - 1) + ["k"] * (len(looked.options) - 1):
+            await c.press(key)
+            await c.until(whole)
+
+
+async def test_long_titles_in_the_plan_hang_under_their_number(tmp_path: Path) -> None:
+    async with console(World(tmp_path), size=(80, 24)) as c:
+        screen = await wizard(c)
+        await c.press("enter", "enter", "enter")
+        await c.press("pagedown")
+        steps = plan_page(screen.plan, screen.rollback.procedure(), screen.rollback.restore, {}, 74).plain
+        rows = steps.split("\n\n", 1)[1].split("\n")
+        assert any(": fulfillment_ops_db becomes" in row for row in rows), rows
+        assert not [row for row in rows if row[:2].strip() and not row[:2].strip().isdigit() and row[0] not in "✘▲"]
+
+
+async def test_what_a_way_needs_is_asked_whole_at_80_columns(tmp_path: Path) -> None:
+    async with console(World(tmp_path), size=(80, 24)) as c:
+        await wizard(c)
+        await c.press("enter", "enter", "o")
+        await c.shown(FormDialog)
+        assert "run on the new schema (app-only)" in c.text()
+        assert "enter accepts · tab next field · esc back" in c.text()

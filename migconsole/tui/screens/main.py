@@ -214,7 +214,8 @@ class MainScreen(ChecklistKeys, OutputKeys):
 
     def on_checklist_tree_highlighted(self, message: ChecklistTree.Highlighted) -> None:
         """The cursor moved: describe the line, and show its output if it has any."""
-        row = message.row
+        # Where it is now: unfolding on the way posts a message of its own.
+        row = self.steps.cursor
         self.mark_turn()
         if row is not None and row.key != self._described:
             self._described = row.key
@@ -222,6 +223,11 @@ class MainScreen(ChecklistKeys, OutputKeys):
         if row is not None and row.record is not None and row.record.last is not None and row.item is not None:
             self.output.show(row.item.id, row.record.last.number)
         self.describe()
+
+    def stand_on(self, item: str) -> None:
+        """Put the cursor on a line of which something is about to be said: it stays said when the cursor arrives."""
+        if self.steps.go(item):
+            self._described = self.steps.cursor_key or ""
 
     def describe(self) -> None:
         """Draw what depends on the line under the cursor."""

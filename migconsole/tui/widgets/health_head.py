@@ -13,6 +13,7 @@ from migconsole.domain.text import sanitise_line
 from migconsole.engine.ports import WatcherState
 from migconsole.tui import format
 from migconsole.tui.alarms import ranking
+from migconsole.tui.lines import cut
 from migconsole.tui.widgets import health_values
 from migconsole.tui.widgets.health_lines import Line, PaintedLines, fitted
 
@@ -44,8 +45,12 @@ class HealthTabs(PaintedLines):
 
     def lines_at(self, y: int, width: int) -> Line:
         """The one row."""
-        room = width - sum(cell_len(text) for text, _ in self._right)
-        long = sum(len(name) + 4 for name, _ in self._names) <= room
+        right = list(self._right)
+        # The names and a gap: what is said of the watcher's age gives way to them.
+        room = width - 1 - sum(len(name) + 4 for name, _ in self._names)
+        if _cells(right) > room >= _cells(right[:-1]):
+            right = _without_age(right)
+        long = _cells(right) <= room
         pieces: list[tuple[str, str]] = []
         self._places, at = [], 0
         for number, (name, brief) in enumerate(self._names):
@@ -57,10 +62,9 @@ class HealthTabs(PaintedLines):
             self._places.append((at, at + length, number))
             pieces += [first, second]
             at += length
-        right = list(self._right)
-        if at + sum(cell_len(text) for text, _ in right) > width and len(right) > 1 and right[-1][0].startswith(" · "):
-            right.pop()
-        room = max(0, width - sum(cell_len(text) for text, _ in right))
+        if at + _cells(right) > width:
+            right = _without_age(right)
+        room = max(0, width - _cells(right))
         return (*fitted(pieces, room), *fitted(right, width - room))
 
     def on_click(self, event: events.Click) -> None:
@@ -68,6 +72,14 @@ class HealthTabs(PaintedLines):
         for start, end, number in self._places:
             if start <= event.x < end:
                 self.post_message(self.Wanted(number))
+
+
+def _cells(texts: Sequence[tuple[str, str]]) -> int:
+    return sum(cell_len(text) for text, _ in texts)
+
+
+def _without_age(right: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    return right[:-1] if len(right) > 1 and right[-1][0].startswith(" · ") else right
 
 
 def watcher_text(state: WatcherState) -> tuple[tuple[str, str], ...]:
@@ -87,11 +99,13 @@ class HealthAlarms(PaintedLines):
         super().__init__(id=id)
         self.shown: Alarm | None = None
         self._line: list[tuple[str, str]] = []
+        self._spare: list[tuple[str, str]] = []
 
     def show(self, alarms: Sequence[Alarm], state: WatcherState, now: float) -> None:
         """Draw the row."""
         open_ones = ranking(alarms)
         self.shown = open_ones[0] if open_ones else None
+        self._spare = []
         self._line = self._alarm(self.shown, len(open_ones) - 1, now) if self.shown else self._calm(state)
         if open_ones and not state.alive:
             self._line = [*self._line[:2], (" (no watcher runs) ", "bold $danger"), *self._line[2:]]
@@ -112,13 +126,22 @@ class HealthAlarms(PaintedLines):
         word = " ■ CRITICAL " if critical else " ▲ WARNING "
         line = [(word, style if seen else f"bold reverse {style}")]
         line.append((f" {sanitise_line(alarm.message, 200)}", style if seen else f"bold {style}"))
-        line.append((f"  for {format.duration(now - alarm.raised)}", "$muted"))
-        who = f" · seen by {sanitise_line(alarm.acknowledged, 30)}" if seen else " · a acknowledges"
-        line.append((who, "$muted"))
+        age = (f"  open {format.duration(now - alarm.raised)}", "$muted")
+        who = (f" · seen by {sanitise_line(alarm.acknowledged, 30)}" if seen else " · a acknowledges", "$muted")
+        line += [age, who]
         if more > 0:
             line.append((f" · {more} more (e)", "$muted"))
+        # What gives way where there is no room, in this order: the footer has the key, `e` shows the ages.
+        self._spare = [who, age]
         return line
 
     def lines_at(self, y: int, width: int) -> Line:
-        """The one row."""
-        return fitted(self._line, width)
+        """The one row: whole pieces go, then the message is cut, so that how many more there are stays."""
+        line = list(self._line)
+        for piece in self._spare:
+            if _cells(line) > width:
+                line.remove(piece)
+        if self._spare and (over := _cells(line) - width) > 0:
+            text, style = line[1]
+            line[1:2] = cut([(text, style)], max(1, cell_len(text) - over))
+        return fitted(line, width)

@@ -118,7 +118,10 @@ class PostgresRollbackServer:
             hooks=known.hooks,
             holder=await reading.lock_holder(connection, operator_lock_key(self.names.app)),
             run_lock=await reading.lock_holder(connection, known.run_lock) if known.run_lock else None,
-            points=(*await self._side_points(connection, rows, lsn), *known.candidates),
+            points=(
+                *await self._side_points(connection, rows, lsn),
+                *[await self._aged(connection, one, lsn) for one in known.candidates],
+            ),
             size=await self._size(connection, oid),
             free=known.free,
             backup=known.backup,
@@ -238,13 +241,7 @@ class PostgresRollbackServer:
         known = next((one for one in self._knowledge.candidates if one.backup == marker.backup), None)
         row: Mapping[str, Any] = {}
         if known is not None:
-            row = await connection.fetchrow(
-                "SELECT extract(epoch FROM clock_timestamp() - nullif($1::text, '')::timestamptz)::float8 AS age,"
-                " pg_catalog.pg_wal_lsn_diff($2::text::pg_lsn, nullif($3::text, '')::pg_lsn)::bigint AS wal",
-                known.at,
-                lsn,
-                known.lsn,
-            )
+            row = await self._since(connection, known, lsn)
         return (
             Candidate(
                 Form.SIDE,
@@ -257,6 +254,23 @@ class PostgresRollbackServer:
                 row.get("wal"),
             ),
         )
+
+    async def _aged(self, connection: Connection, one: Candidate, lsn: str | None) -> Candidate:
+        # When another tool's snapshot was made is what a person wrote: nothing to ask the server about.
+        if one.form is not Form.BACKUP:
+            return one
+        row = await self._since(connection, one, lsn)
+        return replace(one, age=row.get("age"), wal=row.get("wal"))
+
+    async def _since(self, connection: Connection, one: Candidate, lsn: str | None) -> Mapping[str, Any]:
+        row: Mapping[str, Any] = await connection.fetchrow(
+            "SELECT extract(epoch FROM clock_timestamp() - nullif($1::text, '')::timestamptz)::float8 AS age,"
+            " pg_catalog.pg_wal_lsn_diff($2::text::pg_lsn, nullif($3::text, '')::pg_lsn)::bigint AS wal",
+            one.at,
+            lsn,
+            one.lsn,
+        )
+        return row
 
     def _pooler(self) -> str:
         pooled = self._target.pooled

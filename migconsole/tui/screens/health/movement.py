@@ -163,9 +163,9 @@ _ARCHIVING = (
     C("failed", "failed", "total", "archive_backlog", 7),
     C("failed_rise", "of late", "count", "archive_backlog", 6),
     C("last_wal", "last segment", "text", "archive_backlog", 4, 24),
-    C("last_at", "archived", "time", "archive_backlog", 7, missing="never"),
+    C("last_at", "last at", "time", "archive_backlog", 7, missing="never"),
     C("last_failed_wal", "last failure", "text", "archive_backlog", 3, 24),
-    C("last_failed_at", "failed", "time", "archive_backlog", 3, missing="never"),
+    C("last_failed_at", "failed at", "time", "archive_backlog", 3, missing="never"),
 )
 
 

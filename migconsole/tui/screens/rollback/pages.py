@@ -198,6 +198,16 @@ def ways_page(options: Sequence[Option], chosen: Strategy, proposed: Strategy, m
     return Content("\n").join([head, table])
 
 
+def way_rows(
+    options: Sequence[Option], chosen: Strategy, proposed: Strategy, means: Means, width: int
+) -> tuple[int, int]:
+    """Where the chosen way stands on its page: its first row, and how many it has."""
+    at = [option.strategy for option in options].index(chosen)
+    until = ways_page(options[: at + 1], chosen, proposed, means, width).plain.count("\n") + 1
+    own = option_rows([options[at]], chosen, proposed, width).plain.count("\n") + 1
+    return until - own, own
+
+
 # The plan ------------------------------------------------------------------------------------------------------------
 
 
@@ -208,7 +218,7 @@ def plan_page(plan: Plan, items: Sequence[Item], restore: Item, commands: Mappin
     texts += [("the database's part takes the application ", "$muted"), (outage, "bold"), (" of outage\n", "$muted")]
     texts += _refusals(plan, width)
     for number, item in enumerate(items, 1):
-        texts += [("\n", ""), (f"{number:>2}  ", "$muted"), (sanitise_line(item.title, 120), "bold")]
+        texts += [("\n", ""), *hang((f"{number:>2}  ", "$muted"), sanitise_line(item.title, 120), "bold", width)]
         if item.id == restore.id:
             texts += _database_steps(plan, width)
         else:
@@ -233,7 +243,7 @@ def _database_steps(plan: Plan, width: int) -> Texts:
     for letter, step in zip("abcdefghijklmnopqrstuvwxyz", plan.steps, strict=False):
         if step.no_return:
             texts += [("\n", ""), *no_return_line(width)]
-        texts += [("\n", ""), (f"    {letter} ", "$muted"), (sanitise_line(step.title, 200), "")]
+        texts += [("\n", ""), *hang((f"    {letter} ", "$muted"), sanitise_line(step.title, 200), "", width)]
         texts += _step_text(step, width)
     return texts
 

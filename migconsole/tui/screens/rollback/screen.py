@@ -10,6 +10,7 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
+from textual.geometry import Region
 from textual.screen import Screen
 from textual.widgets import Static
 
@@ -77,6 +78,7 @@ class RollbackScreen(Screen[Decided | None]):
     def on_resize(self) -> None:
         """Another width wraps otherwise."""
         self.call_after_refresh(self.redraw)
+        self._follow_later()
 
     def on_tick(self, message: Tick) -> None:
         """The banner's clock."""
@@ -113,8 +115,7 @@ class RollbackScreen(Screen[Decided | None]):
 
     def redraw(self) -> None:
         """Draw the page."""
-        # The frame, its padding, and the scrollbar that may or may not be there.
-        width = max(40, self.size.width - 6)
+        width = self._text_width
         self.query_one(Banner).show(self.session, False)
         self.query_one("#wizard-steps", Static).update(pages.steps_line(self.page, self.size.width - 2))
         box = self.query_one("#wizard-page", VerticalScroll)
@@ -123,6 +124,11 @@ class RollbackScreen(Screen[Decided | None]):
         self.query_one(KeyFooter).show(self.context())
         # The text is laid out one refresh later than it is given.
         self.call_after_refresh(self.call_after_refresh, self._say_more)
+
+    @property
+    def _text_width(self) -> int:
+        # The frame, its padding, and the scrollbar that may or may not be there.
+        return max(40, self.size.width - 6)
 
     def _content(self, width: int) -> Content:
         looked = self._looked
@@ -216,14 +222,14 @@ class RollbackScreen(Screen[Decided | None]):
             "script": "the revert script (way revert)",
             "keep": "where the failed data is dumped to first (way in-place)",
             "free": "free on the server's volume, where it cannot be seen",
-            "old_app": "how it is known that the old version runs on the new schema (way app-only)",
+            "old_app": "how the old version is known to run on the new schema (app-only)",
         }
         places = {"backup": "the run's own", "script": "down.sql", "keep": "/srv/kept", "free": "80GB"}
         places["old_app"] = "only adds columns; run on staging on Tuesday"
         fields = [
             Field(name, label, getattr(self.means, name), placeholder=places[name]) for name, label in labels.items()
         ]
-        text = "Paths count from the project. What is named goes on record with the decision."
+        text = "Paths count from the project. It goes on record with the decision."
 
         def named(said: dict[str, str] | None) -> None:
             if said is not None:
@@ -260,20 +266,29 @@ class RollbackScreen(Screen[Decided | None]):
         self.query_one("#wizard-page", VerticalScroll).scroll_home(animate=False)
         self.query_one(StatusBar).hint("")
         self.redraw()
+        self._follow_later()
 
     def _choose(self, step: int) -> None:
         ways = [option.strategy for option in self._looked.options]
         at = ways.index(self._looked.chosen)
         self._looked.chosen = ways[max(0, min(len(ways) - 1, at + step))]
         self.redraw()
-        self._follow()
+        self._follow_later()
+
+    def _follow_later(self) -> None:
+        if self.page == WAY:
+            # The text is laid out one refresh later than it is given.
+            self.call_after_refresh(self.call_after_refresh, self._follow)
 
     def _follow(self) -> None:
-        """Keep the chosen way in view: where it begins in the text, in rows."""
-        ways = [option.strategy for option in self._looked.options]
-        share = ways.index(self._looked.chosen) / max(1, len(ways) - 1)
-        box = self.query_one("#wizard-page", VerticalScroll)
-        self.call_after_refresh(lambda: box.scroll_to(y=round(box.max_scroll_y * share), animate=False))
+        """Keep the chosen way in view, whole."""
+        if self.page != WAY:
+            return
+        looked, box = self._looked, self.query_one("#wizard-page", VerticalScroll)
+        first, rows = pages.way_rows(looked.options, looked.chosen, looked.proposed, self.means, self._text_width)
+        # From its end upwards: a way that is longer than the page begins at its top.
+        box.scroll_to_region(Region(0, first, 1, rows), animate=False, force=True)
+        self._say_more()
 
     def _scroll(self, rows: int) -> None:
         self.query_one("#wizard-page", VerticalScroll).scroll_relative(y=rows, animate=False)

@@ -66,6 +66,7 @@ def test_what_became_slower_stands_first() -> None:
     assert sheet.notes == ("1 slower, 0 faster, 0 as before, 1 new, 1 vanished, 0 cannot be compared",)
     load = comparison.load(look(Samples()))
     assert next(row for row in load.rows if row.key == "time").values["says"] == "look at this"
+    assert any(str(row.values["before"]).endswith(" %") for row in load.rows), "as everywhere else"
 
 
 def test_our_own_statements_are_one_row_without_a_verdict() -> None:

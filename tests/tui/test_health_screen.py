@@ -98,7 +98,7 @@ SAYS = {
     "2": ("MIGRATION 4711", "waits for 1, holds up 14, oldest victim 6.2 s", "idle in xact", "Lock relation"),
     "3": ("public.order_lines", "2.1 GB", "locked 4711", "~3.0 GB", "38.0 %"),
     "4": ("INVALID", "INVALID, duplicate", "unused", "9,231,000"),
-    "5": ("Statements in 10:00", "SELECT o.id", "230.0 ms", "1 cannot be compared"),
+    "5": ("Statements in 10:00 (", "SELECT o.id", "230.0 ms", "1 cannot be compared"),
     "6": ("table rewrite", "62.0 %", "1:33", "pid 5102 for 75 s"),
     "7": ("standby1", "200 MB", "cdc_old", "no privilege: needs pg_monitor"),
     "8": ("The server's log cannot be read from here",),

@@ -19,6 +19,7 @@ from migconsole.tui.screens.dialogs.bar import AttestBar
 from migconsole.tui.screens.dialogs.base import Choice, ChoiceDialog, FormDialog
 from migconsole.tui.screens.dialogs.confirm import ConfirmDialog
 from migconsole.tui.screens.dialogs.evidence import EvidenceDialog
+from migconsole.tui.screens.dialogs.stop import StopDialog
 from tests.tui.driving import console
 from tests.tui.fakes import World, checklist
 
@@ -411,3 +412,16 @@ async def test_no_toast_lies_over_what_says_why_a_key_does_nothing(tmp_path: Pat
         strip = above[-2:] if size[0] >= 110 else above[-1:]
         assert strip[0].startswith(" Health")
         assert not any(said in "".join(strip) for said in ("Noted", "Copied", "a-long-name"))
+
+
+async def test_what_the_rungs_of_the_ladder_mean_stands_in_a_column_at_80_columns(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.half_way()
+    async with console(world, size=(80, 24)) as c:
+        await c.go("apply")
+        await c.press("c")
+        await c.shown(StopDialog)
+        rows = c.text().splitlines()
+        at = next(row for row in rows if "SIGINT" in row).index("asks the command")
+        assert next(row for row in rows if "cancel their statement" in row).index("tools") == at
+        assert next(row for row in rows if "attempt runs" in row).index("attempt") == at

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from textual.widgets import Input
 
 from migconsole.domain.built_in import RESTORE
+from migconsole.domain.checklist import Answer, Item, Step
 from migconsole.domain.events import Kind
 from migconsole.domain.lifecycle import RunState
 from migconsole.domain.rollback_means import Means
@@ -20,7 +22,7 @@ from migconsole.tui.screens.rollback.confirm import RollbackConfirm
 from migconsole.tui.screens.rollback.pages import option_rows, plan_page
 from tests.desk import NAMES, PREPARED, TARGET, survey, swapped
 from tests.tui.driving import Console, console
-from tests.tui.fakes import World
+from tests.tui.fakes import World, checklist
 
 SIZES = [(80, 24), (120, 40), (200, 60)]
 
@@ -410,3 +412,15 @@ async def test_what_a_way_needs_is_asked_whole_at_80_columns(tmp_path: Path) -> 
         await c.shown(FormDialog)
         assert "run on the new schema (app-only)" in c.text()
         assert "enter accepts · tab next field · esc back" in c.text()
+
+
+async def test_a_question_of_the_procedure_is_not_shown_as_a_command(tmp_path: Path) -> None:
+    why = Item("why", "Document the reason", Step(Answer("text", "Why was it rolled back?")))
+    made = checklist()
+    section = made.rollback[0]
+    world = World(tmp_path, list=replace(made, rollback=(replace(section, items=(*section.items, why)),)))
+    async with console(world, size=(120, 60)) as c:
+        await wizard(c)
+        await c.press("enter", "enter", "enter", *["pagedown"] * 3)
+        await c.until(lambda: "Document the reason" in c.text())
+        assert "Why was it rolled back?" not in c.text()

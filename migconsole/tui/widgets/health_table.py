@@ -251,7 +251,7 @@ class HealthTable(PaintedLines, can_focus=True):
         focus = self.has_focus
         rule, name = ("$accent", "bold $accent") if focus else ("$line", "bold $muted")
         shown, total = len(self.rows), len(sheet.rows)
-        count = f" {shown} of {total}" if shown != total else f" {total}" if total else ""
+        count = f" ({shown} of {total})" if shown != total else f" ({total})" if total else ""
         left = [("─ ", rule), (sheet.title, name), (count, "$muted")]
         order = self.order
         if order is not None and (column := sheet.column(order[0])):

@@ -14,6 +14,7 @@ from migconsole.engine.ports import StopRung
 from migconsole.engine.session import Session
 from migconsole.tui.bridge import RunChanged, Tick
 from migconsole.tui.format import Clock
+from migconsole.tui.lines import hang
 from migconsole.tui.screens.dialogs.base import Dialog
 
 MEANING = {
@@ -30,6 +31,7 @@ class StopDialog(Dialog[bool]):
     def __init__(self, session: Session, item_id: str, clock: Clock) -> None:
         title = sanitise_line(session.located(item_id).item.title, 60)
         super().__init__(f"Stop “{title}”?", "", clock, danger=True)
+        self.add_class("wide")
         self._session, self._item = session, item_id
         last = session.run.record(item_id).last
         self._outlived = last is not None and not last.running
@@ -112,18 +114,27 @@ class StopDialog(Dialog[bool]):
             mark, style = ("✔ sent   ", "$good") if rung.value in sent else ("  ", "$muted")
             if rung is following and rung.value not in sent:
                 mark, style = ("▸ next   ", "bold")
-            texts += [(f"{mark:<9}", style), (f"{rung.value:<18}", style), (f"{MEANING[rung]}\n", "$muted")]
+            label = (f"{mark:<9}{rung.value:<18}", style)
+            texts += [*hang(label, MEANING[rung], "$muted", self.text_width), ("\n", "")]
         if state is not None and state.message:
             texts.append((f"\n{sanitise_line(state.message, 400)}", "$caution"))
         if state is not None and state.next_at is not None and following is not None:
             left = max(0.0, state.next_at - self.clock.monotonic())
-            how = "may be sent (y)" if state.asks else "follows by itself"
-            texts.append(
-                (f"\n{following.value} {how} in {left:.0f} s" if left else f"\n{following.value} {how} now", "bold")
-            )
+            texts.append((f"\n{following.value} {_when(state.asks, left)}", "bold"))
         if self._failure:
             texts.append((f"\n{self._failure}", "bold $danger"))
         self.update_body(Content.assemble(*texts))
         word = "stops it" if not sent else f"sends {following.value}" if following else ""
         keys = Content.assemble(("y", "bold $accent"), f" {word} · ") if word else Content("every rung was used · ")
         self.query_one("#dialog-keys", Static).update(keys + Content("enter or esc closes; the command goes on"))
+
+
+def _when(asks: bool, left: float) -> str:
+    """How the next rung comes: the seconds are the time the last one needs, which `y` may cut short.
+
+    >>> _when(True, 7), _when(True, 0), _when(False, 3)
+    ('may be sent (y); give it 7 s first', 'may be sent now (y)', 'follows by itself in 3 s')
+    """
+    if asks:
+        return f"may be sent (y); give it {left:.0f} s first" if left else "may be sent now (y)"
+    return f"follows by itself in {left:.0f} s" if left else "follows by itself now"

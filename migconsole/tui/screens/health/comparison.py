@@ -181,7 +181,7 @@ def _figure(value: float | None, unit: str) -> str:
         return "n/a"
     if unit == "bytes":
         return format.size(value)
-    return f"{value:.1%}" if unit == "share" else f"{value:.2f} ms" if unit == "ms" else f"{value:.2f}"
+    return f"{value * 100:.1f} %" if unit == "share" else f"{value:.2f} ms" if unit == "ms" else f"{value:.2f}"
 
 
 def _key(key: tuple[Any, ...]) -> str:

@@ -15,6 +15,7 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from migconsole.domain.checklist import Item
+from migconsole.domain.procedure import by_person
 from migconsole.domain.rollback_means import Means
 from migconsole.domain.rollback_plan import Option, Plan, Strategy
 from migconsole.domain.rollback_survey import Survey
@@ -151,7 +152,8 @@ class RollbackScreen(Screen[Decided | None]):
         for item in items:
             if item.id != self.rollback.restore.id:
                 preview = self.session.preview(item.id, self.session.default_alternative(item.id))
-                found[item.id] = preview.text if preview.text.strip() and not preview.unresolved else ""
+                asked = by_person(item.steps[preview.alternative].step.action)
+                found[item.id] = preview.text if preview.text.strip() and not preview.unresolved and not asked else ""
         return found
 
     def _say_more(self) -> None:

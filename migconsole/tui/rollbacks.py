@@ -212,4 +212,8 @@ class Rollbacks:
 
 def _since(row: object) -> str:
     marker = getattr(row, "marker", None)
-    return sanitise_line(marker.at[:16]) if marker is not None and marker.at else "an unknown time"
+    return (
+        sanitise_line(f"{marker.at[:16].replace('T', ' ')} UTC")
+        if marker is not None and marker.at
+        else "an unknown time"
+    )

@@ -20,6 +20,7 @@ from migconsole.tui.screens.dialogs.base import Choice, ChoiceDialog, FormDialog
 from migconsole.tui.screens.dialogs.confirm import ConfirmDialog
 from migconsole.tui.screens.dialogs.evidence import EvidenceDialog
 from migconsole.tui.screens.dialogs.stop import StopDialog
+from migconsole.tui.screens.help import HelpScreen
 from tests.tui.driving import console
 from tests.tui.fakes import World, checklist
 
@@ -425,3 +426,14 @@ async def test_what_the_rungs_of_the_ladder_mean_stands_in_a_column_at_80_column
         at = next(row for row in rows if "SIGINT" in row).index("asks the command")
         assert next(row for row in rows if "cancel their statement" in row).index("tools") == at
         assert next(row for row in rows if "attempt runs" in row).index("attempt") == at
+
+
+async def test_help_wraps_anew_when_the_terminal_becomes_narrower(tmp_path: Path) -> None:
+    async with console(World(tmp_path), size=(120, 40)) as c:
+        await c.press("question_mark")
+        await c.shown(HelpScreen)
+        await c.pilot.resize_terminal(80, 40)
+        await c.until(lambda: "not now: this item takes no answer" in c.text())
+        rows = c.text().splitlines()
+        at = next(row for row in rows if "not now: this item takes no answer" in row).index("not now")
+        await c.until(lambda: any(row[at - 3 : at + 7] == "   runs it" for row in c.text().splitlines()))

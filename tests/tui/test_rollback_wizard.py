@@ -201,6 +201,7 @@ async def test_put_back_and_purge_are_in_the_palette_with_a_typed_name(tmp_path:
         await c.press("enter")
         await c.shown(RollbackConfirm)
         assert NAMES.failed in c.text()
+        assert "It can be cancelled until the renaming" in c.text(), "no plan was shown that could mark a step"
         await typed(c, TARGET)
         await c.until(lambda: world.jobs.requests)
         assert world.jobs.requests[0].kind == "put-back"
@@ -213,8 +214,10 @@ async def test_purging_wants_the_name_and_the_date_of_what_is_dropped(tmp_path: 
         await c.app.action_command("purge")
         await c.shown(ChoiceDialog)
         assert NAMES.failed in c.text()
+        assert "kept since 2030-11-25 " in c.text()
         await c.press("f")
         await c.shown(RollbackConfirm)
+        assert "cannot be cancelled" in c.text()
         await typed(c, TARGET)
         assert world.jobs.requests == []
         await typed(c, f"{NAMES.failed}@db1:5432")
@@ -411,7 +414,7 @@ async def test_what_a_way_needs_is_asked_whole_at_80_columns(tmp_path: Path) -> 
         await c.press("enter", "enter", "o")
         await c.shown(FormDialog)
         assert "run on the new schema (app-only)" in c.text()
-        assert "enter accepts · tab next field · esc back" in c.text()
+        assert " · esc back" in c.text(), "the row of keys is not cut off"
 
 
 async def test_a_question_of_the_procedure_is_not_shown_as_a_command(tmp_path: Path) -> None:

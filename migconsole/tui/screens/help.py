@@ -53,6 +53,10 @@ class HelpScreen(ModalScreen[None]):
         """Name it."""
         self.query_one("#dialog").border_title = "Help"
 
+    def on_resize(self) -> None:
+        """Another width wraps otherwise."""
+        self.query_one("#help-text", Static).update(self._text())
+
     def _text(self) -> Content:
         # What the dialog's style leaves of the screen without frame, padding and scrollbar.
         room = min(110, self.app.size.width * 94 // 100) - 7

@@ -6,13 +6,20 @@ from textual.app import ComposeResult
 from textual.content import Content
 from textual.widgets import Input, Static
 
-from migconsole.domain.rollback_plan import Plan
+from migconsole.domain.rollback_plan import Deed, Plan
 from migconsole.domain.text import sanitise, sanitise_line
 from migconsole.tui import format
 from migconsole.tui.format import Clock
 from migconsole.tui.lines import cut, hang
 from migconsole.tui.screens.dialogs.base import Dialog
 from migconsole.tui.widgets.line_input import LineInput
+
+_CANCELLING = {
+    Deed.ROLLBACK: "It can be cancelled until the point of no return, the step that is marked in the plan.",
+    Deed.PUT_BACK: "It can be cancelled until the renaming, its point of no return.",
+    Deed.PURGE: "Once it drops it cannot be cancelled, and nothing here brings the database back.",
+}
+"""Until when each can be cancelled. Only a rollback's plan has been on the screen."""
 
 
 class RollbackConfirm(Dialog[tuple[str, str]]):
@@ -102,6 +109,5 @@ class RollbackConfirm(Dialog[tuple[str, str]]):
         if len(plan.loses) > 4:
             texts += [(f"       and {len(plan.loses) - 4} more lines, on the page “What is lost”\n", "$muted")]
         texts.append(("\n", ""))
-        words = "It can be cancelled until the point of no return, the step that is marked in the plan."
-        texts += hang(("", ""), words, "$muted", width)
+        texts += hang(("", ""), _CANCELLING.get(plan.deed, ""), "$muted", width)
         return Content.assemble(*texts)

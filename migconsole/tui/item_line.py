@@ -45,7 +45,9 @@ def _ahead(session: Session, item: Item, alternative: int) -> Texts:
         return [("by hand: ", "bold"), (sanitise_line(item.help) or "space says that it is done", "$muted")]
     if not preview.verdict.allowed:
         return [("not now: ", "$caution"), (sanitise_line(preview.verdict.reason), "$caution")]
-    texts: Texts = [(f"{kind_word(item)} ", "bold")]
+    word = kind_word(item)
+    texts: Texts = [(f"{word} ", "bold")]
     if preview.danger is not Danger.READ:
         texts.append((f"{preview.danger.value} ", DANGER_STYLE[preview.danger]))
-    return [*texts, (first_line(preview.text), "$muted")]
+    # A check's or job's own text begins with what it is.
+    return [*texts, (first_line(preview.text).removeprefix(word).lstrip(), "$muted")]

@@ -271,6 +271,13 @@ async def test_why_a_key_does_nothing_is_said_only_for_as_long_as_it_is_so(tmp_p
         await c.until(lambda: "it is running" not in c.status)
 
 
+async def test_a_line_says_once_what_its_item_does(tmp_path: Path) -> None:
+    async with console(World(tmp_path), size=(80, 24)) as c:
+        await c.go("disk")
+        await c.until(lambda: " check disk_free" in c.text())
+        assert c.text().count("disk_free") == 1
+
+
 async def test_the_cursor_leaves_what_comes_next_in_sight(tmp_path: Path) -> None:
     async with console(World(tmp_path), size=(80, 24)) as c:
         tree = c.main.steps

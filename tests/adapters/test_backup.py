@@ -389,10 +389,10 @@ def test_a_disk_that_fills_meanwhile_ends_the_dump_before_it_is_full(database: D
 
 
 def dumping(pid: int) -> psutil.Process | None:
-    """The pg_dump of a command, once it is there."""
+    """The pg_dump of a command, once it dumps: before, others are asked for their versions."""
     with contextlib.suppress(psutil.Error):
         for child in psutil.Process(pid).children(recursive=True):
-            if child.name() == "pg_dump":
+            if child.name() == "pg_dump" and any(word.startswith("--snapshot") for word in child.cmdline()):
                 return child
     return None
 

@@ -70,8 +70,13 @@ class Operator:
                 self.console.press("g")  # past it: from the top it is the first that is to be done
             self.console.press(".")
             with contextlib.suppress(AssertionError):
-                wait_until(lambda before=shown: (now := self._shown()) != before and now, 3)  # type: ignore[misc]
+                wait_until(lambda before=shown: self._moved(before), 15)  # type: ignore[misc]
         raise AssertionError(f"“{title}” was not selected, but “{shown}”")
+
+    def _moved(self, before: str) -> bool:
+        """Whether a key has had its effect: another line is shown, or it is said why it had none."""
+        now = self._shown()
+        return bool(now and now != before) or any(words in self.console.text for words in ("press again", "only thing"))
 
     def _shown(self) -> str:
         """The title in the item pane."""

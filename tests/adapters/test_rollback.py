@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +17,9 @@ from migconsole.domain.rollback_plan import Course, StepReport, Strategy, Verdic
 from migconsole.domain.rollback_state import State
 from migconsole.domain.rollback_survey import Candidate, Form, Original
 from migconsole.errors import StoppedError
+from tests.adapters.probes_harness import client
 from tests.adapters.rollback_harness import OWNER, Scene, scene
+from tests.waiting import eventually
 
 
 @pytest.fixture
@@ -114,6 +117,23 @@ async def test_a_fence_that_was_left_behind_is_seen_and_opened(armed: Scene) -> 
     assert armed.databases()[armed.names.app] is True
     armed.close(armed.names.app)
     assert (await armed.do(swap_plan, number="d2")).verdict is Verdict.SWAPPED
+
+
+async def test_what_still_runs_in_the_database_is_named_but_not_what_we_ask_ourselves(armed: Scene) -> None:
+    url = armed.server.url(armed.names.app)
+    async with client(url, "old-migrator") as left, client(url, "migconsole/1a2b/probe") as own:
+        pid = left.get_server_pid()
+        running = [asyncio.create_task(one.execute("SELECT pg_sleep(60)")) for one in (left, own)]
+        number = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%' AND state = 'active'"
+        await eventually(lambda: armed.server.psql(f"{number} AND datname = '{armed.names.app}'") == "2")
+        deeds, _ = armed.deeds()
+        notes = (await deeds.survey()).notes
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+    busy = [note for note in notes if "still runs" in note]
+    assert len(busy) == 1
+    assert busy[0].startswith(f"backend {pid} still runs")
 
 
 async def test_the_second_operator_is_told_who_is_at_it(armed: Scene) -> None:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
 
 from migconsole.domain.quantities import QuantityError, format_duration, format_size, parse_duration, parse_size
-from migconsole.domain.times import within_reach
+from migconsole.domain.timetable import window
 
 TYPES = ("text", "number", "size", "duration", "window", "path", "url", "choice", "yes-no")
 
@@ -73,12 +72,9 @@ def _window(text: str, choices: Sequence[str]) -> str:
     match = _WINDOW.fullmatch(text)
     if match is None:
         raise ValueError("start and length are needed")
-    begin = within_reach(datetime.fromisoformat(f"{match[1]}T{match[2]}").replace(tzinfo=UTC))
-    try:
-        within_reach(begin + timedelta(seconds=parse_duration(match[3])))
-    except OverflowError:
-        raise ValueError("that is too long") from None
-    return f"{match[1]}T{match[2]}Z {format_duration(parse_duration(match[3]))}"
+    answer = f"{match[1]}T{match[2]}Z {format_duration(parse_duration(match[3]))}"
+    window(answer)
+    return answer
 
 
 def _url(text: str, choices: Sequence[str]) -> str:

@@ -43,7 +43,7 @@ class Occasions:
         self._checklist = checklist
         self._titles = item_titles(checklist)
         self._done: set[str] = set()
-        self._ahead = [(gate, list(_ahead(gate, checklist))) for gate in checklist.gates]
+        self._ahead = _ahead(checklist) if checklist.gates else []
 
     def of(self, event: Event, run: Run) -> list[Occasion]:
         """What an event is an occasion for; ``run`` has taken it in."""
@@ -82,21 +82,28 @@ class Occasions:
                 yield Occasion("gate", key, f"gate {gate.title} is reached, without a vote of {', '.join(missing)}")
 
 
-def _ahead(gate: Gate, checklist: Checklist) -> Iterator[Item]:
-    """The lines before a gate on the way forward; none where it stands before nothing of that way."""
+def _ahead(checklist: Checklist) -> list[tuple[Gate, tuple[Item, ...]]]:
+    """Each gate that stands on the way forward, and the lines before it."""
+    found: dict[str, tuple[Gate, tuple[Item, ...]]] = {}
     passed: list[Item] = []
     for located in checklist.walk():
-        if gate in gates_before(checklist, located):
-            yield from passed
-            return
+        for gate in gates_before(checklist, located):
+            if gate.id not in found:
+                found[gate.id] = (gate, tuple(passed))
         if not located.item.items:
             passed.append(located.item)
+    return list(found.values())
 
 
 def _over(leaves: Iterable[Item], run: Run) -> bool:
     """Whether nothing of them is left to do; an optional line that nobody touched is not, as for the run's end."""
-    states = [(leaf, run.record(leaf.id).state) for leaf in leaves]
-    return any(state.settled for _, state in states) and not any(waits(leaf, state) for leaf, state in states)
+    settled = False
+    for leaf in leaves:
+        state = run.record(leaf.id).state
+        if waits(leaf, state):
+            return False
+        settled = settled or state.settled
+    return settled
 
 
 _Told = tuple[str, str] | None

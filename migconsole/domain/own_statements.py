@@ -48,9 +48,13 @@ def left_out(own: Window) -> str:
     """One line on our own statements of a window, "" without any."""
     if not own.count:
         return ""
-    counted = f"{own.count} statement{'' if own.count == 1 else 's'}"
     share = f", {own.total / own.whole:.1%} of the time" if own.whole else ""
-    return f"migconsole's own are left out: {counted}{share}"
+    return f"migconsole's own are left out: {counted(own)}{share}"
+
+
+def counted(own: Window) -> str:
+    """How many statements a window has, in words."""
+    return f"{own.count} statement{'' if own.count == 1 else 's'}"
 
 
 def own_numbers(texts: Mapping[str, object]) -> frozenset[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -22,10 +22,21 @@ STATEMENTS, HEALTH, COUNTERS, IDENTITY, TEXTS = (
 )
 WAL, TABLES, INDEXES, SIZES = "wal_rate", "tables_activity", "index_usage", "watch_sizes"
 PROBES = (IDENTITY, STATEMENTS, HEALTH, COUNTERS, WAL, TABLES, INDEXES, SIZES)
-"""What a snapshot is made of; the texts of its statements go with it."""
+"""What a snapshot is made of; the texts of its statements go with it (TEXTS: rows of queryid and query)."""
 
 SHORTEST = 5.0
 """Seconds between two snapshots below which there is no window: clocks and rounding would decide."""
+
+
+def dearest(rows: Iterable[Row]) -> list[str]:
+    """The numbers of statements, the most total time first."""
+    ranked = sorted(rows, key=lambda row: row.get("total_ms") or 0.0, reverse=True)
+    return [str(row["queryid"]) for row in ranked]
+
+
+def text_rows(texts: Mapping[str, str]) -> tuple[Row, ...]:
+    """Statement texts by queryid as the rows of a TEXTS reading."""
+    return tuple({"queryid": number, "query": text} for number, text in sorted(texts.items()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -200,7 +200,9 @@ def window(answer: str) -> tuple[datetime, datetime]:
     start = _moment(begin)
     try:
         return start, within_reach(start + timedelta(seconds=parse_duration(length)))
-    except (QuantityError, OverflowError) as error:
+    except OverflowError:
+        raise ValueError("that is too long") from None
+    except QuantityError as error:
         raise ValueError(str(error)) from None
 
 

@@ -154,7 +154,7 @@ class Scheduler:
         for state in self._states.values():
             interval = self._interval(state)
             if interval is not None:
-                state.due = min(state.due, max(now, state.began + self._gap(state, interval)))
+                self._bring_forward(state, interval, now)
 
     def gate(self) -> None:
         """Run every probe of the gates once, as soon as it may; what opens everything, when no step runs."""
@@ -174,7 +174,11 @@ class Scheduler:
         if any(run.name == name for run, _ in self._running.values()):
             self._again.add(name)
         elif self._interval(state) is not None:
-            state.due = min(state.due, max(now, state.began + self._gap(state, 0.0)))
+            self._bring_forward(state, 0.0, now)
+
+    def _bring_forward(self, state: _State, interval: float, now: float) -> None:
+        """Make due what an interval since it last ran makes due sooner; its cost and its pause still hold."""
+        state.due = min(state.due, max(now, state.began + self._gap(state, interval)))
 
     def pick(self, lane: Lane, now: float) -> Chosen | None:
         """What this lane runs now, None when nothing is due or allowed. It counts as running until ``finished``."""

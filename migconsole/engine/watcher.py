@@ -14,6 +14,7 @@ from contextlib import suppress
 from migconsole.domain.alarms import AlarmBook, Change, Changed
 from migconsole.domain.readings import Quality, Reading
 from migconsole.domain.series import SERIES, values
+from migconsole.domain.snapshots import TEXTS, dearest, text_rows
 from migconsole.domain.thresholds import Phase
 from migconsole.engine.health_ports import Chores, Circumstances, HealthProbes, HealthStore, Judge, Surrounding
 from migconsole.engine.scheduler import PULSE, Duty, Lane, Scheduler
@@ -47,11 +48,8 @@ SETTLING = 120.0
 
 NOTICE = 600.0
 UNTOLD = 1000
-TEXTS = 100
+TEXT_COUNT = 100
 """Statements, by total time, whose texts are kept for the screens."""
-
-TEXTS_PROBE = "statement_texts"
-"""The name under which their readings are kept: rows of queryid and query."""
 
 
 class Watcher:
@@ -189,12 +187,10 @@ class Watcher:
 
     async def _texts(self, reading: Reading) -> None:
         """Keep the texts of the statements that matter, so that screens need no session of their own."""
-        rows = sorted(reading.rows, key=lambda row: row.get("total_ms") or 0.0, reverse=True)
-        numbers = [str(row["queryid"]) for row in rows]
-        texts = await self._probes.texts(numbers[:TEXTS], numbers)
+        numbers = dearest(reading.rows)
+        texts = await self._probes.texts(numbers[:TEXT_COUNT], numbers)
         if texts:
-            kept = tuple({"queryid": number, "query": text} for number, text in sorted(texts.items()))
-            await self._take([Reading(TEXTS_PROBE, self._clock(), 0.0, Quality.OK, kept)])
+            await self._take([Reading(TEXTS, self._clock(), 0.0, Quality.OK, text_rows(texts))])
 
     async def _take(self, readings: Sequence[Reading], *, pinned: bool = False) -> None:
         """Store readings, and what they say of alarms."""

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from rich.cells import cell_len
-
 from migconsole.domain.clock import Clock, Level
 from migconsole.domain.server_time import SKEW_SHOWN
 from migconsole.tui import format
+from migconsole.tui.lines import cells_of
 
 Texts = list[tuple[str, str]]
 Piece = tuple[tuple[str, str], ...]
@@ -23,7 +22,7 @@ def clock_line(clock: Clock, width: int, skew: float | None = None) -> Texts:
     """The longest form that fits into ``width`` cells; the zone is named once, at the end."""
     for form in (_full, _short, _narrow, _least):
         texts = _joined([*form(clock), *_skewed(skew, form is _full)])
-        if sum(cell_len(text) for text, _ in texts) <= width:
+        if cells_of(texts) <= width:
             return texts
     return _joined(_least(clock))
 

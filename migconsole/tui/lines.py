@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from rich.cells import cell_len, set_cell_size
 from textual.content import Content
 
 GAP = "  "
+
+
+def cells_of(texts: Iterable[tuple[str, object]]) -> int:
+    """How many cells styled texts take."""
+    return sum(cell_len(text) for text, _ in texts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +31,7 @@ class Part:
     @property
     def width(self) -> int:
         """Cells it takes."""
-        return sum(cell_len(text) for text, _ in self.texts)
+        return cells_of(self.texts)
 
 
 def part(text: str, style: str = "", weight: int = 5, brief: Part | None = None) -> Part:
@@ -47,8 +52,8 @@ def spread(left: Sequence[Part], right: Sequence[Part], width: int, gap: str = G
         at = side.index(lowest)
         side[at : at + 1] = [lowest.brief] if lowest.brief else []
     head, tail = _join(keep_left, gap), _join(keep_right, gap)
-    room = width - sum(cell_len(text) for text, _ in tail)
-    used = sum(cell_len(text) for text, _ in head)
+    room = width - cells_of(tail)
+    used = cells_of(head)
     if used > room:
         head = cut(head, room)
         used = room

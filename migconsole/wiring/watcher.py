@@ -100,7 +100,6 @@ class TargetProbes:
         self._find = tables
         self._tables: Tables | None = None
         self._finding: asyncio.Task[None] | None = None
-        self._away = False
 
     async def open(self) -> None:
         """Connect and prepare. A server that is away comes back by itself; one that is of no use raises."""
@@ -139,13 +138,11 @@ class TargetProbes:
 
     async def stand_down(self, reason: str) -> None:
         """Leave the target, also with what looks for the migration's tables."""
-        self._away = True
-        await self._give_up_finding()
         await self._probes.stand_down(reason)
+        await self._give_up_finding()
 
     async def stand_up(self) -> None:
         """Come back."""
-        self._away = False
         await self._probes.stand_up()
 
     def retry(self) -> None:
@@ -155,7 +152,7 @@ class TargetProbes:
 
     def _find_tables(self) -> None:
         """Look once which tables are about to change, until that is known: before T-0, and never in anybody's way."""
-        if self._find is None or self._tables is not None or self._away:
+        if self._find is None or self._tables is not None or not self._probes.probe.standing:
             return
         if self._finding is None or self._finding.done():
             self._finding = asyncio.create_task(self._found(self._find), name="watcher tables")

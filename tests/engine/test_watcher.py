@@ -380,8 +380,8 @@ async def test_the_run_lock_that_is_not_held_is_said(world: World) -> None:
 async def test_texts_of_the_dearest_statements_are_kept(world: World) -> None:
     world.probes.rows["pgss_delta"] = tuple({"queryid": str(n), "total_ms": float(n)} for n in range(300))
     world.start()
-    texts = await eventually(lambda: world.reader.latest(module.TEXTS_PROBE))
-    assert len(texts.rows) == module.TEXTS
+    texts = await eventually(lambda: world.reader.latest(module.TEXTS))
+    assert len(texts.rows) == module.TEXT_COUNT
     assert {"queryid": "299", "query": "SELECT 299"} in texts.rows
     await world.stop()
 

@@ -22,6 +22,7 @@ from migconsole.domain.run import Run
 from migconsole.engine.palette import status_slot
 from migconsole.tui import format, rows
 from migconsole.tui.commands import Scope, bindings
+from migconsole.tui.lines import cells_of
 from migconsole.tui.rows import Match, Row, RowKind
 
 _AROUND = 3
@@ -244,8 +245,8 @@ class ChecklistTree(ScrollView, can_focus=True):
         left, title_style = self._left(row)
         right = [(text, style) for text, style in self._right(row) if text]
         room = width - 2
-        taken = sum(cell_len(text) for text, _ in left)
-        right_width = sum(cell_len(text) for text, _ in right)
+        taken = cells_of(left)
+        right_width = cells_of(right)
         space = room - taken - right_width - (1 if right else 0)
         title = row.title if cell_len(row.title) <= space else set_cell_size(row.title, max(0, space - 1)) + "…"
         title = set_cell_size(title, max(0, space))

@@ -13,7 +13,7 @@ from migconsole.domain.text import sanitise_line
 from migconsole.engine.ports import WatcherState
 from migconsole.tui import format
 from migconsole.tui.alarms import ranking
-from migconsole.tui.lines import cut
+from migconsole.tui.lines import cells_of, cut
 from migconsole.tui.widgets import health_values
 from migconsole.tui.widgets.health_lines import Line, PaintedLines, fitted
 
@@ -48,9 +48,9 @@ class HealthTabs(PaintedLines):
         right = list(self._right)
         # The names and a gap: what is said of the watcher's age gives way to them.
         room = width - 1 - sum(len(name) + 4 for name, _ in self._names)
-        if _cells(right) > room >= _cells(right[:-1]):
+        if cells_of(right) > room >= cells_of(right[:-1]):
             right = _without_age(right)
-        long = _cells(right) <= room
+        long = cells_of(right) <= room
         pieces: list[tuple[str, str]] = []
         self._places, at = [], 0
         for number, (name, brief) in enumerate(self._names):
@@ -62,9 +62,9 @@ class HealthTabs(PaintedLines):
             self._places.append((at, at + length, number))
             pieces += [first, second]
             at += length
-        if at + _cells(right) > width:
+        if at + cells_of(right) > width:
             right = _without_age(right)
-        room = max(0, width - _cells(right))
+        room = max(0, width - cells_of(right))
         return (*fitted(pieces, room), *fitted(right, width - room))
 
     def on_click(self, event: events.Click) -> None:
@@ -72,10 +72,6 @@ class HealthTabs(PaintedLines):
         for start, end, number in self._places:
             if start <= event.x < end:
                 self.post_message(self.Wanted(number))
-
-
-def _cells(texts: Sequence[tuple[str, str]]) -> int:
-    return sum(cell_len(text) for text, _ in texts)
 
 
 def _without_age(right: list[tuple[str, str]]) -> list[tuple[str, str]]:
@@ -139,9 +135,9 @@ class HealthAlarms(PaintedLines):
         """The one row: whole pieces go, then the message is cut, so that how many more there are stays."""
         line = list(self._line)
         for piece in self._spare:
-            if _cells(line) > width:
+            if cells_of(line) > width:
                 line.remove(piece)
-        if self._spare and (over := _cells(line) - width) > 0:
+        if self._spare and (over := cells_of(line) - width) > 0:
             text, style = line[1]
             line[1:2] = cut([(text, style)], max(1, cell_len(text) - over))
         return fitted(line, width)

@@ -12,6 +12,7 @@ from textual.geometry import Size
 from textual.message import Message
 
 from migconsole.domain.text import sanitise, sanitise_line
+from migconsole.tui.lines import cells_of
 from migconsole.tui.widgets import health_values
 from migconsole.tui.widgets.health_lines import CURSOR, Line, PaintedLines, fitted
 from migconsole.tui.widgets.health_sheet import Column, Row, Sheet, matching, sorted_rows
@@ -266,7 +267,7 @@ class HealthTable(PaintedLines, can_focus=True):
         aged = f"{age} ago" if words == "ok" and age else f"{age} old" if age else ""
         tail = " · ".join(part for part in (words if words not in ("ok", "old") else "", aged) if part)
         right = [(f" {tail} ", style), ("─", rule)] if tail else [("─", rule)]
-        used, room = sum(cell_len(text) for text, _ in left), sum(cell_len(text) for text, _ in right)
+        used, room = cells_of(left), cells_of(right)
         if used + room > width:
             return (*fitted(left, max(0, width - room)), *right) if width > room else fitted(right, width)
         return (*left, (" " + "─" * max(0, width - used - room - 1), rule), *right)

@@ -10,7 +10,7 @@ from textual.content import Content
 from textual.widget import Widget
 
 from migconsole.domain.text import sanitise_line
-from migconsole.tui.lines import cut
+from migconsole.tui.lines import cells_of, cut
 
 
 class StatusBar(Widget):
@@ -94,4 +94,4 @@ def _row(left: Sequence[tuple[str, str]], width: int, right: tuple[str, str] = (
     """A text that is cut at its end, never its mark, and what must stay at the right of it."""
     room = width - cell_len(right[0])
     head = cut(left, room)
-    return Content.assemble(*head, " " * (room - sum(cell_len(text) for text, _ in head)), right)
+    return Content.assemble(*head, " " * (room - cells_of(head)), right)

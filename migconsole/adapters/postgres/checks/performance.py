@@ -14,7 +14,7 @@ from migconsole.domain.quantities import format_duration
 from migconsole.domain.readings import Level
 from migconsole.domain.regression import Comparison
 from migconsole.domain.snapshots import STATEMENTS, Span
-from migconsole.domain.windows import Statement
+from migconsole.domain.windows import Statement, Window
 from migconsole.engine import comparing
 from migconsole.engine.ports import CheckResult
 
@@ -149,8 +149,7 @@ async def query_performance(probe: Probe, arguments: Mapping[str, Any]) -> Check
     if why := span.end.why_no_statements():
         found.unknown(f"what statements cost is unknown: {why}")
         return found.result(values)
-    _note(found, span)
-    seen = span.statements()
+    seen = _seen(found, span)
     calls = sum(one.calls for one in seen.statements)
     values |= _load(found, calls, seen.total, span.seconds)
     for one in seen.statements[:3]:
@@ -190,12 +189,15 @@ def _mean(span: Span) -> float | None:
     return seen.total / calls if calls else None
 
 
-def _note(found: Findings, span: Span) -> None:
+def _seen(found: Findings, span: Span) -> Window:
+    """What the application's statements did, after notes on what they are of."""
     found.note(f"statements of {format_duration(span.seconds)}")
     for note in span.notes:
         found.note(note)
-    if own := left_out(span.apart(span.own())[1]):
-        found.note(own)
+    seen, own = span.apart(span.own())
+    if words := left_out(own):
+        found.note(words)
+    return seen
 
 
 async def running(probe: Probe, found: Findings, limit: float) -> dict[str, Any]:
@@ -249,10 +251,9 @@ async def slow_queries(probe: Probe, arguments: Mapping[str, Any]) -> CheckResul
     if why := span.end.why_no_statements():
         found.unknown(f"which statements are slow is unknown: {why}")
         return found.result(values | {"slow": None, "newly": None})
-    _note(found, span)
+    seen = _seen(found, span)
     limit = 1000 * duration(arguments, "mean", SLOW_MEAN)
     least = number(arguments, "calls") or SLOW_CALLS
-    seen = span.statements()
     slow = [one for one in seen.statements if one.mean >= limit and one.calls >= least]
     known = await _slow_before(probe, limit)
     newly = 0

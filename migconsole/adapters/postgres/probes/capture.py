@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from migconsole.adapters.postgres.probes.runner import Probes
 from migconsole.domain.readings import Quality, Reading
-from migconsole.domain.snapshots import PROBES, STATEMENTS, TEXTS, Snapshot
+from migconsole.domain.snapshots import PROBES, STATEMENTS, TEXTS, Snapshot, dearest, text_rows
 from migconsole.domain.target import Target
 
 TEXT_COUNT = 500
@@ -25,11 +25,9 @@ async def capture(target: Target, run: str = "", *, clock: Callable[[], float] =
         readings: dict[str, Reading] = {}
         for name in PROBES:
             readings[name] = await probes.run_probe(name)
-        rows = sorted(readings[STATEMENTS].rows, key=lambda row: row.get("total_ms") or 0.0, reverse=True)
-        numbers = [str(row["queryid"]) for row in rows]
+        numbers = dearest(readings[STATEMENTS].rows)
         texts = await probes.texts(numbers[:TEXT_COUNT], numbers)
-        kept = tuple({"queryid": number, "query": text} for number, text in sorted(texts.items()))
-        readings[TEXTS] = Reading(TEXTS, clock(), 0.0, Quality.OK, kept)
+        readings[TEXTS] = Reading(TEXTS, clock(), 0.0, Quality.OK, text_rows(texts))
         return Snapshot(readings[STATEMENTS].at, readings)
     finally:
         await probes.close()

@@ -97,7 +97,7 @@ class PostgresRollbackServer:
     async def _surveyed(self, connection: Connection) -> Survey:
         known = self._knowledge
         rows = await reading.read_rows(connection, self.names)
-        facts, at, lsn = await self._server(connection)
+        facts, at = await self._server(connection)
         book = known.book()
         replacement = book.replacement()
         app = rows.get(self.names.app)
@@ -119,8 +119,8 @@ class PostgresRollbackServer:
             holder=await reading.lock_holder(connection, operator_lock_key(self.names.app)),
             run_lock=await reading.lock_holder(connection, known.run_lock) if known.run_lock else None,
             points=(
-                *await self._side_points(connection, rows, lsn),
-                *[await self._aged(connection, one, lsn) for one in known.candidates],
+                *await self._side_points(connection, rows),
+                *[await self._aged(connection, one) for one in known.candidates],
             ),
             size=await self._size(connection, oid),
             free=known.free,
@@ -137,7 +137,7 @@ class PostgresRollbackServer:
             replacement=replacement,
         )
 
-    async def _server(self, connection: Connection) -> tuple[ServerFacts, str, str | None]:
+    async def _server(self, connection: Connection) -> tuple[ServerFacts, str]:
         row = await connection.fetchrow(reading.text_of("rollback_server"), self.names.app)
         facts = ServerFacts(
             version_num=row["version_num"],
@@ -151,7 +151,7 @@ class PostgresRollbackServer:
             owns=row["owns"],
             maintenance=row["maintenance"],
         )
-        return facts, row["at"], row["lsn"]
+        return facts, row["at"]
 
     def _changed(self, facts: ServerFacts, rows: Mapping[str, DatabaseRow], book: RollbackBook) -> tuple[str, ...]:
         """Differences to the pinned identity. The oid may have changed by our own swap, and by nothing else."""
@@ -231,9 +231,7 @@ class PostgresRollbackServer:
             found.append(f"backend {row['pid']} still runs{seconds}{waits}: {query}")
         return tuple(found)
 
-    async def _side_points(
-        self, connection: Connection, rows: Mapping[str, DatabaseRow], lsn: str | None
-    ) -> tuple[Candidate, ...]:
+    async def _side_points(self, connection: Connection, rows: Mapping[str, DatabaseRow]) -> tuple[Candidate, ...]:
         side = rows.get(self.names.side)
         marker = side.marker if side is not None else None
         if side is None or marker is None:
@@ -241,7 +239,7 @@ class PostgresRollbackServer:
         known = next((one for one in self._knowledge.candidates if one.backup == marker.backup), None)
         row: Mapping[str, Any] = {}
         if known is not None:
-            row = await self._since(connection, known, lsn)
+            row = await self._since(connection, known)
         return (
             Candidate(
                 Form.SIDE,
@@ -255,21 +253,15 @@ class PostgresRollbackServer:
             ),
         )
 
-    async def _aged(self, connection: Connection, one: Candidate, lsn: str | None) -> Candidate:
+    async def _aged(self, connection: Connection, one: Candidate) -> Candidate:
         # When another tool's snapshot was made is what a person wrote: nothing to ask the server about.
         if one.form is not Form.BACKUP:
             return one
-        row = await self._since(connection, one, lsn)
+        row = await self._since(connection, one)
         return replace(one, age=row.get("age"), wal=row.get("wal"))
 
-    async def _since(self, connection: Connection, one: Candidate, lsn: str | None) -> Mapping[str, Any]:
-        row: Mapping[str, Any] = await connection.fetchrow(
-            "SELECT extract(epoch FROM clock_timestamp() - nullif($1::text, '')::timestamptz)::float8 AS age,"
-            " pg_catalog.pg_wal_lsn_diff($2::text::pg_lsn, nullif($3::text, '')::pg_lsn)::bigint AS wal",
-            one.at,
-            lsn,
-            one.lsn,
-        )
+    async def _since(self, connection: Connection, one: Candidate) -> Mapping[str, Any]:
+        row: Mapping[str, Any] = await connection.fetchrow(reading.text_of("restore_point_since"), one.at, one.lsn)
         return row
 
     def _pooler(self) -> str:

@@ -8,8 +8,6 @@ SELECT current_setting('server_version_num')::int AS version_num,
        r.rolcreatedb AS createdb,
        coalesce((SELECT pg_catalog.pg_has_role(d.datdba, 'USAGE')
                  FROM pg_catalog.pg_database d WHERE d.datname::text = $1), false) AS owns,
-       to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS at,
-       CASE WHEN pg_catalog.pg_is_in_recovery() THEN NULL
-            ELSE pg_catalog.pg_current_wal_lsn()::text END AS lsn
+       to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS at
 FROM pg_catalog.pg_roles r
 WHERE r.rolname = current_user

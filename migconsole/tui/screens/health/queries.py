@@ -6,16 +6,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from migconsole.domain.own_statements import MARK, own_numbers
+from migconsole.domain.own_statements import MARK, counted, own_numbers
 from migconsole.domain.readings import Reading
+from migconsole.domain.snapshots import TEXTS
 from migconsole.domain.windows import Incomparable, Statement, Window, together, window
 from migconsole.tui import format
 from migconsole.tui.screens.health.sheets import Look, key_of, rows_of
 from migconsole.tui.widgets.health_sheet import Column as C
 from migconsole.tui.widgets.health_sheet import Row, Sheet, Source
-
-TEXTS = "statement_texts"
-"""The readings in which the watcher keeps statement texts by queryid."""
 
 OWN = "migconsole's own"
 """The key of the row of our own statements."""
@@ -173,7 +171,7 @@ def _own(own: Window, texts: Mapping[str, Any]) -> list[Row]:
 
 def own_name(own: Window) -> str:
     """Our own statements of a window in a cell."""
-    return f"migconsole's own: {own.count} statement{'' if own.count == 1 else 's'} (enter lists them)"
+    return f"migconsole's own: {counted(own)} (enter lists them)"
 
 
 def own_list(own: Window, texts: Mapping[str, Any]) -> str:

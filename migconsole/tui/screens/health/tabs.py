@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from migconsole.domain.snapshots import TEXTS
 from migconsole.tui.screens.health import comparison, movement, objects, queries, sheets
 from migconsole.tui.screens.health.sheets import Make
 
@@ -43,7 +44,7 @@ TABS = (
         "queries",
         "Queries",
         "qry",
-        (Spec("statements", queries.queries, ("pgss_delta", "pgss_health", queries.TEXTS)),),
+        (Spec("statements", queries.queries, ("pgss_delta", "pgss_health", TEXTS)),),
     ),
     Tab(
         "progress",
